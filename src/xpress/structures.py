@@ -1,0 +1,179 @@
+"""What the stages hand each other: frozen dataclasses of tensors, never dicts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from xpress.errors import InputError
+
+
+class _TensorStruct:
+    """Indexing, moving and mapping shared by the dataclasses below."""
+
+    def map(self, function: Callable[[Tensor], Tensor]):
+        """Apply `function` to every tensor; `None` and non-tensors stay as they are."""
+        changes = {}
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, (Tensor, _TensorStruct)):
+                changes[field.name] = (
+                    value.map(function) if isinstance(value, _TensorStruct) else function(value)
+                )
+        return replace(self, **changes)  # type: ignore[type-var]
+
+    def to(self, *args, **kwargs):
+        """`torch.Tensor.to` on every tensor."""
+        return self.map(lambda tensor: tensor.to(*args, **kwargs))
+
+    def detach(self):
+        """The same values without gradient history."""
+        return self.map(torch.Tensor.detach)
+
+    def __getitem__(self, index):
+        """Select along the batch axis; an integer keeps the axis with length one."""
+        if isinstance(index, int):
+            index = slice(index, index + 1 or None)
+        return self.map(lambda tensor: tensor[index])
+
+    def replace(self, **changes):
+        """A copy with some fields changed."""
+        return replace(self, **changes)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class FaceParameters(_TensorStruct):
+    """Parameters of a 3D morphable model for a batch of faces.
+
+    Attributes:
+        identity: coefficients in standard deviations of the identity basis.
+        expression: blendshape activations in [0, 1], ARKit/FACS meaning.
+        color: coefficients in standard deviations of the colour (albedo) basis.
+        illumination: second-order spherical harmonics, one column a colour channel.
+        rotation: axis-angle, radians; model space to camera space.
+        translation: pixels of the image they were extracted from, (x, y).
+        scale: pixels of that image per unit of model space.
+    """
+
+    identity: Float[Tensor, "B Ki"]
+    expression: Float[Tensor, "B Ke"]
+    color: Float[Tensor, "B Kc"]
+    illumination: Float[Tensor, "B 9 3"]
+    rotation: Float[Tensor, "B 3"]
+    translation: Float[Tensor, "B 2"]
+    scale: Float[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return self.scale.shape[0]
+
+    @staticmethod
+    def cat(items: Sequence[FaceParameters]) -> FaceParameters:
+        """Concatenate along the batch axis."""
+        names = [field.name for field in fields(FaceParameters)]
+        return FaceParameters(**{n: torch.cat([getattr(i, n) for i in items]) for n in names})
+
+    def save(self, path: str | os.PathLike, **extra: np.ndarray) -> None:
+        """Write as `.npz` or `.safetensors`; `extra` arrays go into the `.npz` beside them.
+
+        Raises:
+            InputError: the suffix is neither, or the folder cannot be written.
+        """
+        path = Path(path)
+        arrays = {f.name: getattr(self, f.name).detach().cpu().contiguous() for f in fields(self)}
+        beside = path.with_name(f".{path.stem}.partial{path.suffix}")
+        try:
+            if path.suffix == ".safetensors":
+                tensors = {n: torch.as_tensor(a) for n, a in extra.items()}
+                save_file({**arrays, **tensors}, beside)
+            elif path.suffix == ".npz":
+                np.savez_compressed(beside, **{n: a.numpy() for n, a in arrays.items()}, **extra)
+            else:
+                raise InputError(f"{path}: face parameters are saved as .npz or .safetensors")
+            os.replace(beside, path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+    @staticmethod
+    def load(path: str | os.PathLike) -> FaceParameters:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: missing, unreadable, or not face parameters.
+        """
+        path = Path(path)
+        names = [field.name for field in fields(FaceParameters)]
+        try:
+            if path.suffix == ".safetensors":
+                arrays = load_file(path)
+                tensors = {n: arrays[n].float() for n in names}
+            else:
+                with np.load(path, allow_pickle=False) as archive:
+                    tensors = {n: torch.from_numpy(archive[n]).float() for n in names}
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: no such file") from error
+        except KeyError as error:
+            raise InputError(
+                f"{path}: holds no {error.args[0]!r}; give a file that `task=extract` wrote"
+            ) from error
+        except Exception as error:  # zip, header and dtype errors have no common base
+            raise InputError(f"{path}: not a face parameter file ({error})") from error
+        return FaceParameters(**tensors)
+
+
+@dataclass(frozen=True)
+class Fragments(_TensorStruct):
+    """What a rasteriser saw at each pixel centre.
+
+    Attributes:
+        face_index: triangle seen, -1 where none.
+        barycentrics: weights of that triangle's corners, zero where none; differentiable with
+            respect to the vertices.
+        depth: interpolated z in the vertices' units (larger is nearer), zero where none.
+    """
+
+    face_index: Int[Tensor, "B H W"]
+    barycentrics: Float[Tensor, "B H W 3"]
+    depth: Float[Tensor, "B H W"]
+
+
+@dataclass(frozen=True)
+class FaceBatch(_TensorStruct):
+    """A batch of face crops with landmarks, as every face data module yields it.
+
+    Attributes:
+        image: RGB in [0, 1].
+        landmarks68: iBUG-68 order, pixels of the crop; zero where `has_landmarks` is False.
+        contours: Face Mesh contour points in the packs' order, likewise with `has_contours`.
+        has_landmarks: whether `landmarks68` is labelled.
+        has_contours: whether `contours` is labelled.
+        color: False for grey pictures, which train geometry only.
+        present: False for crops that miss the face; nothing but presence is learned there.
+        identity_index: a number per person, -1 where unknown.
+        parameters: known or fitted parameters in pixels of the crop, or None.
+        has_parameters: which rows of `parameters` may be used as targets.
+        exact: rows whose parameters are exact (rendered), colour and light among them.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    landmarks68: Float[Tensor, "B 68 2"]
+    contours: Float[Tensor, "B 138 2"]
+    has_landmarks: Bool[Tensor, " B"]
+    has_contours: Bool[Tensor, " B"]
+    color: Bool[Tensor, " B"]
+    present: Bool[Tensor, " B"]
+    identity_index: Int[Tensor, " B"]
+    parameters: FaceParameters | None
+    has_parameters: Bool[Tensor, " B"]
+    exact: Bool[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
