@@ -1,0 +1,83 @@
+"""Packaging: the Hydra tree and the data modules live beside `src` and install inside `xpress`."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+CORE = [
+    "albumentations>=2.0,<3",
+    "av>=14",
+    "dlib-bin>=19.24",
+    "hydra-core>=1.3.2,<1.4",
+    "jaxtyping>=0.2.36",
+    "kornia>=0.8",
+    "numba>=0.61",
+    "numpy>=2.0",
+    "omegaconf>=2.3,<2.4",
+    "onnxruntime>=1.20",
+    "opencv-python-headless>=4.10",
+    "pillow>=11",
+    "pyarrow>=18",
+    "pytorch-lightning>=2.5,<3",
+    "rich>=13",
+    "safetensors>=0.5",
+    "scipy>=1.14",
+    "tensorboard>=2.18",
+    "torch>=2.6",
+    "tqdm>=4.66",
+    "wandb>=0.19",
+]
+
+EXTRAS = {
+    "demo": ["gradio>=5"],
+    "export": ["onnx>=1.17", "onnxscript>=0.3"],
+    "live": ["opencv-python>=4.10"],
+    "pytorch3d": ["pytorch3d>=0.7.5"],
+    "dev": [
+        "beartype>=0.20",
+        "build>=1.2",
+        "mypy>=1.15",
+        "pre-commit>=4",
+        "pytest>=8.3",
+        "pytest-xdist>=3.6",
+        "ruff>=0.9",
+        "setuptools>=77",
+    ],
+}
+
+packages = find_packages("src") + [
+    "xpress.conf",
+    "xpress.data_modules",
+    *(f"xpress.data_modules.{name}" for name in find_packages("data_modules")),
+]
+
+setup(
+    name="xpress",
+    version="0.1.0",
+    description="Real-time facial reenactment and expression editing",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="xpress contributors",
+    license="MIT",
+    license_files=["LICENSE", "NOTICE"],
+    python_requires=">=3.10",
+    packages=packages,
+    package_dir={"": "src", "xpress.conf": "conf", "xpress.data_modules": "data_modules"},
+    package_data={
+        "xpress": [
+            f"assets/**/*.{suffix}"
+            for suffix in ("safetensors", "npz", "json", "onnx", "jpg", "png", "md")
+        ]
+        + ["models/*/README.md", "py.typed"],
+        "xpress.conf": ["*.yaml", "**/*.yaml"],
+    },
+    include_package_data=False,
+    install_requires=CORE,
+    extras_require=EXTRAS,
+    entry_points={
+        "console_scripts": [
+            "xpress-train = xpress.cli:train",
+            "xpress-infer = xpress.cli:infer",
+        ]
+    },
+)
