@@ -1,0 +1,1 @@
+"""Camera, light and visibility: from vertices to pixels, differentiable throughout."""
