@@ -18,7 +18,7 @@ CORE = [
     "opencv-python-headless>=4.10",
     "pillow>=11",
     "pyarrow>=18",
-    "pytorch-lightning>=2.5,<3",
+    "pytorch-lightning>=2.6,<3",
     "rich>=13",
     "safetensors>=0.5",
     "scipy>=1.14",
@@ -45,7 +45,8 @@ EXTRAS = {
     ],
 }
 
-packages = find_packages("src") + [
+packages = [
+    *find_packages("src"),
     "xpress.conf",
     "xpress.data_modules",
     *(f"xpress.data_modules.{name}" for name in find_packages("data_modules")),

@@ -1,0 +1,4 @@
+from xpress.cli import infer
+
+if __name__ == "__main__":
+    infer()

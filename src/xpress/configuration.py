@@ -1,0 +1,240 @@
+"""Between the command line and Hydra: the options' types, the checks, and one-line errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import Enum
+from importlib.resources import files
+from typing import Any, Optional
+
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from xpress.errors import InputError
+
+CONFIG_MODULE = "xpress.conf"
+VERSION_BASE = "1.3"
+CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
+
+_PATH_OPTIONS = ("source", "target", "output", "source_neutral", "ckpt")
+_ROUTING = ("task", "job", "task_name", "hydra")
+
+
+class Motion(Enum):
+    """How the source's expression reaches the target."""
+
+    relative = "relative"
+    absolute = "absolute"
+
+
+class Region(Enum):
+    """Parts of the face that may be moved on their own."""
+
+    mouth = "mouth"
+    eyes = "eyes"
+    brows = "brows"
+
+
+@dataclass
+class InferOptions:
+    """Every option of `infer`; the chosen task's file says which ones it takes.
+
+    Attributes:
+        job: `_target_` and arguments of the function behind the task.
+        task_name: the chosen task.
+        source: video, image, camera index or `params.npz` that gives the expression.
+        target: image or video that receives it.
+        output: file or folder to write.
+        motion: relative to the source's neutral face, or the source's expression as it is.
+        strength: factor on the expression's change, 1 is the source's own.
+        regions: what may move; all of the face without it.
+        face: `largest`, `all` or an index from left to right.
+        mouth: what fills the opened mouth.
+        source_neutral: picture of the source's neutral face; the first frames without it.
+        smoothing: filter pose and expression over time.
+        overwrite: replace an output that exists.
+        progress: show a progress bar.
+        threads: CPU threads.
+    """
+
+    job: Optional[dict[str, Any]] = None  # noqa: UP045  (OmegaConf reads this form alone)
+    task_name: Optional[str] = None  # noqa: UP045
+    source: str = MISSING
+    target: str = MISSING
+    output: str = MISSING
+    motion: Motion = Motion.relative
+    strength: float = 1.0
+    regions: Optional[list[Region]] = None  # noqa: UP045
+    face: str = "largest"
+    mouth: str = "model"
+    source_neutral: Optional[str] = None  # noqa: UP045
+    smoothing: bool = True
+    overwrite: bool = True
+    progress: bool = True
+    threads: int = field(default=2)
+
+
+ConfigStore.instance().store(name="infer_options", node=InferOptions)
+
+
+def tasks(command: str) -> list[str]:
+    """The choices of `task` for the command `train` or `infer`, in alphabetical order."""
+    names = []
+    for entry in (files(CONFIG_MODULE) / "task").iterdir():
+        if entry.name.endswith(".yaml"):
+            is_job = "job" in OmegaConf.create(entry.read_text(encoding="utf-8"))
+            if is_job == (command == "infer"):
+                names.append(entry.name.removesuffix(".yaml"))
+    return sorted(names)
+
+
+def quote_paths(arguments: Sequence[str]) -> list[str]:
+    """Quote the values of path options, so that any file name passes Hydra's grammar.
+
+    Values that are quoted already, `null`, and interpolations stay as they are.
+    """
+    quoted = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        bare = value not in ("", "null") and value[:1] not in "'\"" and "${" not in value
+        if name in _PATH_OPTIONS and equals and bare:
+            value = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
+            argument = f"{name}='{value}'"
+        quoted.append(argument)
+    return quoted
+
+
+def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
+    """Compose the configuration of a call without running it.
+
+    Args:
+        command: `train` or `infer`.
+        overrides: `name=value` arguments in Hydra's grammar.
+
+    Raises:
+        InputError: they do not compose; the message names the argument and the nearest names.
+    """
+    try:
+        _check_task_choice(command, overrides)
+        return _compose(command, overrides)
+    except CONFIG_ERRORS as error:
+        raise InputError(explain(error, command, overrides)) from error
+
+
+def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
+    """Check what composing alone does not see.
+
+    Args:
+        command: `train` or `infer`.
+        config: the composed configuration.
+        overrides: the arguments that it was composed with.
+
+    Raises:
+        InputError: no task, options that the task does not take, or missing ones.
+    """
+    choices = tasks(command)
+    if config.task_name is None:
+        raise InputError(f"no task given; choose task={'|'.join(choices)}")
+    if command != "infer":
+        return
+    taken = _taken_options(config)
+    for name in (override.key_or_group for override in _parse(overrides)):
+        if name.partition(".")[0] not in (*taken, *_ROUTING):
+            raise InputError(
+                f"{name}: task={config.task_name} has no such option; it takes {', '.join(taken)}"
+            )
+    missing = [name for name in taken if OmegaConf.is_missing(config, name)]
+    if missing:
+        needs = " and ".join(f"{name}=…" for name in missing)
+        raise InputError(f"task={config.task_name} needs {needs}")
+
+
+def explain(error: Exception, command: str, overrides: Sequence[str]) -> str:
+    """One line for a failure to compose: the argument, what is wrong, the nearest valid names."""
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: not of the form name=value ({_first_line(error)})"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        valid = tasks(command) if group == "task" else error.options or []
+        return f"{group}={choice}: no such choice{_nearest(choice, valid)}"
+    ambiguous = re.match(r"Ambiguous value for argument '(.+)'", str(error))
+    if ambiguous:
+        return f"{ambiguous[1]}: several values; -m runs them one after the other, [a,b] is a list"
+    unknown = re.match(r"Could not override '([^']+)'|.*Key '([^']+)' (?:is )?not in", str(error))
+    if unknown:
+        name = unknown[1] or unknown[2]
+        rest = [text for text in overrides if text.partition("=")[0].strip("+~") != name]
+        return f"{name}: no such option{_nearest(name, _option_names(command, rest))}"
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    what = "needs a list, as in name=[a,b]" if "not a ListConfig" in str(cause) else ""
+    merging = re.match(r"Error merging override (.+)", str(error))
+    return f"{merging[1]}: {what or _first_line(cause)}" if merging else _first_line(cause)
+
+
+def _compose(command: str, overrides: Sequence[str]) -> DictConfig:
+    with initialize_config_module(CONFIG_MODULE, job_name=command, version_base=VERSION_BASE):
+        return compose(command, list(overrides))
+
+
+def _check_task_choice(command: str, overrides: Sequence[str]) -> None:
+    choices = tasks(command)
+    for override in _parse(overrides):
+        if override.key_or_group == "task" and not override.is_sweep_override():
+            task = override.value()
+            if task is not None and task not in choices:
+                raise InputError(f"task={task}: no such task{_nearest(str(task), choices)}")
+
+
+def _parse(overrides: Sequence[str]) -> list[Override]:
+    return OverridesParser.create().parse_overrides(list(overrides))
+
+
+def _taken_options(config: DictConfig) -> list[str]:
+    job = OmegaConf.to_container(config.job, resolve=False)
+    assert isinstance(job, dict)
+    return [n for v in job.values() if isinstance(v, str) for n in re.findall(r"\$\{(\w+)\}", v)]
+
+
+def _option_names(command: str, overrides: Sequence[str]) -> list[str]:
+    """Names that the call could have meant, as far as the rest of it composes."""
+    try:
+        config = _compose(command, overrides)
+    except CONFIG_ERRORS:
+        config = _compose(command, [])
+    if command == "infer" and config.job is not None:
+        return ["task", *_taken_options(config)]
+    return ["task", "data", "model", "experiment", "hparams_search", *_flat_names(config)]
+
+
+def _flat_names(config: DictConfig, prefix: str = "") -> list[str]:
+    names = []
+    for key in map(str, config):
+        name = f"{prefix}{key}"
+        names.append(name)
+        if not OmegaConf.is_missing(config, key) and not OmegaConf.is_interpolation(config, key):
+            node = config[key]
+            names += _flat_names(node, f"{name}.") if isinstance(node, DictConfig) else []
+    return names
+
+
+def _nearest(name: str, valid: Sequence[str]) -> str:
+    near = get_close_matches(name, valid, n=3, cutoff=0.6)
+    shown = sorted(set(valid)) if len(set(valid)) <= 16 else []
+    if not near:
+        return f"; choose from {', '.join(shown)}" if shown else ""
+    others = f" (choices: {', '.join(shown)})" if len(shown) > len(near) else ""
+    return f"; did you mean {' or '.join(near)}?{others}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith("Error parsing override")]
+    return telling[0].rstrip(".") if telling else type(error).__name__
