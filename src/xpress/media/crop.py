@@ -71,7 +71,10 @@ class Crop:
             x, y = self.center
             reach = self.side * 0.75 + 2
             x0, y0 = max(int(x - reach), 0), max(int(y - reach), 0)
-            x1, y1 = min(int(x + reach) + 1, image.shape[1]), min(int(y + reach) + 1, image.shape[0])
+            x1, y1 = (
+                min(int(x + reach) + 1, image.shape[1]),
+                min(int(y + reach) + 1, image.shape[0]),
+            )
             if x1 - x0 > 2 and y1 - y0 > 2:
                 patch = image[y0:y1, x0:x1]
                 width = max(round(patch.shape[1] * zoom * 1.25), 1)

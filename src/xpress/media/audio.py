@@ -1,0 +1,138 @@
+"""The sound track of one file inside another, packet by packet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer, OutputContainer
+
+from xpress.errors import InputError
+
+_COPIED = {
+    "mp4": {"aac", "mp3", "mp2", "opus", "ac3", "eac3", "alac"},
+    "mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le", "pcm_s16be"},
+    "matroska": {"aac", "mp3", "mp2", "opus", "vorbis", "ac3", "eac3", "flac", "pcm_s16le"},
+}
+"""Codecs that common players accept in each container; others become AAC."""
+
+_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+_FALLBACK_RATE = 48000
+
+
+class AudioTrack:
+    """Feeds a file's first sound track into an output, in step with its pictures.
+
+    Times count from the source's first picture (from zero in a file of sound only), as
+    `VideoReader.timed` counts, so lips and voice stay together.
+    """
+
+    def __init__(self, path: Path, source: InputContainer, output: OutputContainer) -> None:
+        """Use `AudioTrack.open`."""
+        self.path = path
+        self._source = source
+        self._output = output
+        self._stream = source.streams.audio[0]
+        self._offset = _first_picture_time(source)
+        self._reached = Fraction(-1)
+        if self._stream.codec_context.name in _decoders(_COPIED[output.format.name]):
+            self._out = output.add_stream_from_template(self._stream)
+            self._packets = self._copied()
+        else:
+            context = self._stream.codec_context
+            rate = context.sample_rate if context.sample_rate in _AAC_RATES else _FALLBACK_RATE
+            self._out = output.add_stream("aac", rate=rate, layout=context.layout.name)
+            self._packets = self._transcoded()
+
+    @staticmethod
+    def open(path: str | os.PathLike, output: OutputContainer) -> AudioTrack | None:
+        """The track of `path` as a new stream of `output`, or None if it has no sound.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        path = Path(path)
+        try:
+            source = av.open(
+                str(path), metadata_errors="ignore", options={"protocol_whitelist": "file"}
+            )
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: no such file; check the path") from error
+        except (av.FFmpegError, OSError) as error:
+            raise InputError(f"{path}: its sound cannot be read; give another file") from error
+        if not source.streams.audio:
+            source.close()
+            return None
+        try:
+            return AudioTrack(path, source, output)
+        except BaseException:
+            source.close()
+            raise
+
+    def advance(self, until: Fraction | None) -> None:
+        """Mux the packets up to `until` seconds; None means all that are left.
+
+        Raises:
+            InputError: the sound breaks off.
+        """
+        while until is None or self._reached < until:
+            try:
+                packet = next(self._packets, None)
+            except av.FFmpegError as error:
+                raise InputError(
+                    f"{self.path}: its sound is broken after {float(max(self._reached, 0)):.2f} s; "
+                    "copy or download it again"
+                ) from error
+            if packet is None:
+                return
+            if packet.dts is not None:
+                self._reached = packet.dts * packet.time_base
+            self._output.mux(packet)
+
+    def close(self) -> None:
+        """Close the source."""
+        self._packets.close()
+        self._source.close()
+
+    def _copied(self) -> Iterator[av.Packet]:
+        for packet in self._source.demux(self._stream):
+            if packet.dts is None:  # the flush at the end
+                continue
+            shift = round(self._offset / packet.time_base)
+            packet.pts = (packet.dts if packet.pts is None else packet.pts) - shift
+            packet.dts -= shift
+            if self._offset and packet.pts + (packet.duration or 0) <= 0:
+                continue
+            packet.stream = self._out
+            yield packet
+
+    def _transcoded(self) -> Iterator[av.Packet]:
+        context = self._out.codec_context
+        resampler = av.AudioResampler(format="fltp", layout=context.layout, rate=context.rate)
+        for frame in self._source.decode(self._stream):
+            if frame.pts is not None:
+                frame.pts -= round(self._offset / frame.time_base)
+                if frame.pts < 0:
+                    continue
+            for resampled in resampler.resample(frame):
+                yield from self._out.encode(resampled)
+        for resampled in resampler.resample(None):
+            yield from self._out.encode(resampled)
+        yield from self._out.encode(None)
+
+
+def _decoders(codecs: set[str]) -> set[str]:
+    """FFmpeg's decoders of `codecs`, some of which have a second name."""
+    return codecs | {f"{name}float" for name in codecs} | {f"lib{name}" for name in codecs}
+
+
+def _first_picture_time(source: InputContainer) -> Fraction:
+    """Seconds on the container's clock at which its first picture is shown."""
+    cover = av.stream.Disposition.attached_pic
+    for stream in source.streams.video:
+        if not stream.disposition & cover and stream.start_time is not None:
+            return stream.start_time * stream.time_base
+    return Fraction(0)

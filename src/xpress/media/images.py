@@ -1,0 +1,143 @@
+"""Photographs in and out, as uint8 RGB arrays."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageCms, ImageOps
+
+from xpress.errors import InputError
+from xpress.media.files import written_beside
+
+MIN_SIDE = 16
+"""Pixels; a shorter side cannot show a face."""
+
+_SAVE_OPTIONS: dict[str, dict] = {
+    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".png": {"format": "PNG", "compress_level": 4},
+    ".webp": {"format": "WEBP", "quality": 95},
+}
+IMAGE_SUFFIXES = tuple(_SAVE_OPTIONS)
+"""Suffixes that `write_image` knows; it reads whatever Pillow reads."""
+
+
+def read_image(path: str | os.PathLike) -> UInt8[np.ndarray, "H W 3"]:
+    """Read a photograph as it is meant to be seen.
+
+    The EXIF orientation is applied, an embedded colour profile is converted to sRGB, grey,
+    palette, CMYK and 16-bit pictures become 8-bit RGB, and alpha is laid over white. Of an
+    animation the first picture is read.
+
+    Raises:
+        InputError: missing, no picture, broken, or a side below `MIN_SIDE`.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            # Pillow's doubled limit still raises; below it large photographs are legitimate.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as opened:
+                opened.load()
+                image = _to_srgb(ImageOps.exif_transpose(opened))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder; name a picture in it") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: too many pixels; scale the picture down") from error
+    except Image.UnidentifiedImageError as error:
+        raise InputError(f"{path}: not a picture; give a JPEG, PNG or WebP file") from error
+    except Exception as error:  # Pillow's decoders have no common base
+        raise InputError(
+            f"{path}: broken picture ({_one_line(error)}); save or download it again"
+        ) from error
+    if min(image.size) < MIN_SIDE:
+        width, height = image.size
+        raise InputError(
+            f"{path}: {width}x{height} pixels are too few for a face; "
+            f"give a picture of at least {MIN_SIDE}x{MIN_SIDE}"
+        )
+    return np.array(image)
+
+
+def write_image(path: str | os.PathLike, image: UInt8[np.ndarray, "H W 3"]) -> None:
+    """Write JPEG (quality 95, full chroma), PNG (lossless) or WebP (quality 95) by suffix.
+
+    Missing folders are made; the file appears only when it is complete.
+
+    Raises:
+        InputError: another suffix, or the output cannot be written.
+    """
+    path = Path(path)
+    options = _SAVE_OPTIONS.get(path.suffix.lower())
+    if options is None:
+        raise InputError(
+            f"{path}: pictures are not written as {path.suffix or 'a file without suffix'!r}; "
+            f"use {', '.join(IMAGE_SUFFIXES)}"
+        )
+    with written_beside(path) as partial:
+        Image.fromarray(np.ascontiguousarray(image)).save(partial, **options)
+
+
+def is_image(path: str | os.PathLike) -> bool:
+    """Whether Pillow knows the content as a still picture; GIF animations count as video."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                return not (image.format == "GIF" and getattr(image, "n_frames", 1) > 1)
+    except Image.DecompressionBombError:
+        return True
+    except Exception:  # whatever its plugins stumble over is no picture
+        return False
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Any Pillow mode to RGB."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _deep_grey(image)
+    image = _apply_profile(image)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _deep_grey(image: Image.Image) -> Image.Image:
+    """16-bit grey, or float grey in [0, 1] or [0, 255]: Pillow's own conversion would clip."""
+    values = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
+    else:
+        scale = 255.0 / 65535.0
+    grey = np.clip(np.nan_to_num(values) * scale + 0.5, 0, 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _apply_profile(image: Image.Image) -> Image.Image:
+    """Convert from the embedded ICC profile unless that is sRGB already or unusable."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return image
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        converted = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode=mode
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return image if converted is None else converted

@@ -1,0 +1,202 @@
+"""H.264 files from RGB frames, with another file's sound."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
+from jaxtyping import UInt8
+
+from xpress.errors import InputError
+from xpress.media.audio import AudioTrack
+from xpress.media.files import cannot_write, prepare_output
+from xpress.media.video_reader import default_matrix
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
+"""Suffixes that `VideoWriter` knows; `VideoReader` reads whatever FFmpeg reads."""
+
+_ACCURATE = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
+_FINEST_TICK = 10_000  # ticks a second that variable frame times are rounded to, at least
+
+
+class VideoWriter:
+    """Write frames as H.264 (yuv420p, faststart) beside the output and rename at the end.
+
+    Use it as a context manager: leaving it normally completes the file, an exception removes it.
+    Odd sizes are padded to even ones by repeating the last row or column, as 4:2:0 needs. Colours
+    are BT.709 primaries with the matrix players assume for the size (BT.601 for SD, BT.709 for
+    HD), and the file is tagged so.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        fps: Fraction | float,
+        size: tuple[int, int],
+        audio_from: str | os.PathLike | None = None,
+        crf: int = 18,
+        preset: str = "veryfast",
+    ) -> None:
+        """Open the partial file.
+
+        Args:
+            path: output; .mp4, .mov or .mkv.
+            fps: frames per second.
+            size: (width, height) in pixels of the frames to come.
+            audio_from: file whose first sound track is kept in full length, copied unless the
+                container cannot hold its codec; None or a file without sound gives silence.
+            crf: x264's constant rate factor, lower is better.
+            preset: x264's speed preset.
+
+        Raises:
+            InputError: unknown suffix, or a file that cannot be written or read.
+        """
+        self.path = Path(path)
+        self.size = size
+        if self.path.suffix.lower() not in VIDEO_SUFFIXES:
+            raise InputError(
+                f"{path}: videos are not written as "
+                f"{self.path.suffix or 'a file without suffix'!r}; use {', '.join(VIDEO_SUFFIXES)}"
+            )
+        self.fps = Fraction(fps).limit_denominator(100_000)
+        fine = math.ceil(_FINEST_TICK / self.fps.numerator)
+        self._tick = Fraction(1, self.fps.numerator * fine)
+        self._next_pts = 0
+        self._audio: AudioTrack | None = None
+        self._reformatter = VideoReformatter()
+        self._matrix = default_matrix(*size)
+        self._partial = prepare_output(self.path)
+        self._container: av.container.OutputContainer | None = None
+        try:
+            self._open(crf, preset, audio_from)
+        except (av.FFmpegError, OSError) as error:
+            self.abort()
+            raise InputError(cannot_write(self.path, error)) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def _open(self, crf: int, preset: str, audio_from: str | os.PathLike | None) -> None:
+        options = {} if self.path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
+        self._container = av.open(str(self._partial), "w", options=options)
+        stream = self._container.add_stream(
+            "libx264", rate=self.fps, options={"crf": str(crf), "preset": preset}
+        )
+        stream.width, stream.height = (side + side % 2 for side in self.size)
+        stream.pix_fmt = "yuv420p"
+        stream.thread_type = "AUTO"
+        context = stream.codec_context
+        context.time_base = self._tick
+        context.color_range = ColorRange.MPEG
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
+        context.colorspace = 1 if self._matrix == Colorspace.ITU709 else 6  # H.273: SMPTE 170M
+        self._stream = stream
+        if audio_from is not None:
+            self._audio = AudioTrack.open(audio_from, self._container)
+
+    def write(
+        self, frame: UInt8[np.ndarray, "H W 3"], time: Fraction | float | None = None
+    ) -> None:
+        """Append one frame.
+
+        Args:
+            frame: RGB of the size given at the start.
+            time: seconds after the first frame, for variable rates; None means one frame's
+                duration after the last. Times must rise.
+
+        Raises:
+            InputError: the disk is full or the sound's file is broken.
+            ValueError: the frame has another size.
+        """
+        if frame.shape[1::-1] != tuple(self.size):
+            raise ValueError(f"frame of size {frame.shape[1::-1]} in a video of {self.size}")
+        pts = self._next_pts
+        duration = int(1 / (self.fps * self._tick))
+        if time is not None:
+            # at least one tick on: two frames at one time would make the file invalid
+            pts = max(round(Fraction(time) / self._tick), pts - duration + 1, 0)
+        self._next_pts = pts + duration
+        picture = self._to_yuv(frame)
+        picture.pts, picture.time_base, picture.duration = pts, self._tick, duration
+        self._encode(picture)
+
+    def close(self) -> None:
+        """Finish the streams and give the file its name; without a frame nothing is written.
+
+        Raises:
+            InputError: no frame was written, or the file cannot be completed.
+        """
+        if self._container is None:
+            return
+        try:
+            if self._next_pts == 0:
+                raise InputError(f"{self.path}: there is no frame to write; check the input")
+            self._encode(None)
+            if self._audio is not None:
+                self._audio.advance(None)
+                self._audio.close()
+            self._container.close()
+            self._partial.replace(self.path)
+            self._container = None
+        except (av.FFmpegError, OSError) as error:
+            raise InputError(cannot_write(self.path, error)) from error
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Remove what has been written; does nothing after `close`."""
+        if self._audio is not None:
+            self._audio.close()
+        if self._container is not None:
+            with contextlib.suppress(av.FFmpegError, OSError):  # the file goes away anyhow
+                self._container.close()
+            self._container = None
+        self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _to_yuv(self, frame: UInt8[np.ndarray, "H W 3"]) -> av.VideoFrame:
+        height, width = frame.shape[:2]
+        if width % 2 or height % 2:
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        source = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="rgb24")
+        return self._reformatter.reformat(
+            source,
+            format="yuv420p",
+            dst_colorspace=self._matrix,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=_ACCURATE,
+        )
+
+    def _encode(self, picture: av.VideoFrame | None) -> None:
+        assert self._container is not None, "write after close"
+        try:
+            for packet in self._stream.encode(picture):
+                time = packet.dts * packet.time_base
+                self._container.mux(packet)
+                if self._audio is not None:
+                    # in step with the pictures, or the muxer would hold one of both in memory
+                    self._audio.advance(time)
+        except (av.FFmpegError, OSError) as error:
+            raise InputError(cannot_write(self.path, error)) from error
