@@ -86,7 +86,7 @@ class FaceDataset(Dataset):
         flipped = [source.flipped_targets for source in sources]
         self._flipped = _stack_targets(self.sources, flipped, like=self._targets)
         # Shared between workers, so that a broken row is reported by one of them only.
-        self._broken = torch.zeros(len(self), dtype=torch.bool).share_memory_()
+        self._broken = torch.zeros(len(self), dtype=torch.bool).share_memory_().numpy()
         self.reseed(seed)
 
     def __len__(self) -> int:
@@ -125,7 +125,8 @@ class FaceDataset(Dataset):
         return self._assemble(images, rows, matrices, flips, present, color)
 
     def _load(self, index: int) -> tuple[int, np.ndarray]:
-        for row in (np.arange(index, index + len(self)) % len(self)).tolist():
+        for step in range(len(self)):
+            row = (index + step) % len(self)
             if self._broken[row]:
                 continue
             source = self.sources[self._source[row]]

@@ -52,7 +52,7 @@ def expression_weights(
 
     Each measure's density is a smoothed histogram over 40 bins between its 0.5% and 99.5%
     quantiles (what lies outside falls into the last bins). A measure's weight is the median
-    density over its own, and a row takes the largest of its measures' weights.
+    density over its own; a row takes the largest of its measures' weights, over the median row's.
 
     Returns:
         Weights in [1, largest].
@@ -67,7 +67,7 @@ def expression_weights(
         counts = np.convolve(np.bincount(bins, minlength=40), [0.25, 0.5, 0.25], mode="same")
         density = np.maximum(counts[bins], 1e-9)
         weights = np.maximum(weights, np.median(density) / density)
-    return weights.clip(1.0, largest)
+    return (weights / np.median(weights)).clip(1.0, largest)
 
 
 class FaceSampler(Sampler[int]):
