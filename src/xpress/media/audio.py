@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import av
 from av.container import InputContainer, OutputContainer
 
 from xpress.errors import InputError
+from xpress.media.containers import open_container, picture_stream, seconds
 
 _COPIED = {
     "mp4": {"aac", "mp3", "mp2", "opus", "ac3", "eac3", "alac"},
@@ -55,14 +56,7 @@ class AudioTrack:
             InputError: the file cannot be read.
         """
         path = Path(path)
-        try:
-            source = av.open(
-                str(path), metadata_errors="ignore", options={"protocol_whitelist": "file"}
-            )
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no such file; check the path") from error
-        except (av.FFmpegError, OSError) as error:
-            raise InputError(f"{path}: its sound cannot be read; give another file") from error
+        source = open_container(path)
         if not source.streams.audio:
             source.close()
             return None
@@ -82,14 +76,14 @@ class AudioTrack:
             try:
                 packet = next(self._packets, None)
             except av.FFmpegError as error:
+                good = max(float(self._reached), 0.0)
                 raise InputError(
-                    f"{self.path}: its sound is broken after {float(max(self._reached, 0)):.2f} s; "
-                    "copy or download it again"
+                    f"{self.path}: its sound breaks off after {good:.2f} s; download it again"
                 ) from error
             if packet is None:
                 return
             if packet.dts is not None:
-                self._reached = packet.dts * packet.time_base
+                self._reached = seconds(packet.dts, packet.time_base)
             self._output.mux(packet)
 
     def close(self) -> None:
@@ -97,24 +91,28 @@ class AudioTrack:
         self._packets.close()
         self._source.close()
 
-    def _copied(self) -> Iterator[av.Packet]:
+    def _copied(self) -> Generator[av.Packet]:
         for packet in self._source.demux(self._stream):
-            if packet.dts is None:  # the flush at the end
+            pts = packet.dts if packet.pts is None else packet.pts
+            if packet.size == 0 or pts is None:  # the flush at the end
                 continue
-            shift = round(self._offset / packet.time_base)
-            packet.pts = (packet.dts if packet.pts is None else packet.pts) - shift
-            packet.dts -= shift
+            packet.pts = pts - self._ticks(packet)
+            packet.dts = packet.pts
             if self._offset and packet.pts + (packet.duration or 0) <= 0:
                 continue
             packet.stream = self._out
             yield packet
 
-    def _transcoded(self) -> Iterator[av.Packet]:
+    def _ticks(self, timed: av.Packet | av.AudioFrame) -> int:
+        """The offset in the time base of a packet or frame."""
+        return round(self._offset / timed.time_base) if timed.time_base else 0
+
+    def _transcoded(self) -> Generator[av.Packet]:
         context = self._out.codec_context
         resampler = av.AudioResampler(format="fltp", layout=context.layout, rate=context.rate)
         for frame in self._source.decode(self._stream):
             if frame.pts is not None:
-                frame.pts -= round(self._offset / frame.time_base)
+                frame.pts -= self._ticks(frame)
                 if frame.pts < 0:
                     continue
             for resampled in resampler.resample(frame):
@@ -131,8 +129,5 @@ def _decoders(codecs: set[str]) -> set[str]:
 
 def _first_picture_time(source: InputContainer) -> Fraction:
     """Seconds on the container's clock at which its first picture is shown."""
-    cover = av.stream.Disposition.attached_pic
-    for stream in source.streams.video:
-        if not stream.disposition & cover and stream.start_time is not None:
-            return stream.start_time * stream.time_base
-    return Fraction(0)
+    stream = picture_stream(source)
+    return seconds(stream.start_time or 0, stream.time_base) if stream else Fraction(0)

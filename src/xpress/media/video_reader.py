@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from jaxtyping import UInt8
 
 from xpress.errors import InputError
+from xpress.media.containers import open_container, picture_stream, seconds
 
 # swscale's default table path takes a tenth of the time but darkens by one to two levels.
 _ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
-_TEXT_DEMUXERS = ("tty",)  # FFmpeg draws plain text as a terminal's screen
 _STATED_DURATION = ("mov", "matroska", "avi", "flv", "asf")  # others infer it from what is there
 _MATRICES = {
     1: Colorspace.ITU709,
@@ -61,9 +61,9 @@ class VideoReader:
             InputError: missing, no video, or cut off before its end.
         """
         self.path = Path(path)
-        with self._open() as container:
+        with open_container(self.path) as container:
             stream = self._stream(container)
-            self._check_index(stream)
+            self._check_index(container)
             rate = stream.average_rate or stream.guessed_rate or stream.base_rate
             self.fps = Fraction(rate) if rate else Fraction(25)
             self.has_audio = bool(container.streams.audio)
@@ -96,7 +96,7 @@ class VideoReader:
         Raises:
             InputError: the stream breaks off or is corrupt; names the last good time.
         """
-        with self._open() as container:
+        with open_container(self.path) as container:
             stream = self._stream(container)
             tick = stream.time_base or Fraction(0)
             reformatter = VideoReformatter()
@@ -111,63 +111,47 @@ class VideoReader:
                 last = grid if abs(relative - grid) <= tick and grid > last else relative
                 yield last, self._to_rgb(decoded, reformatter)
 
-    def _open(self) -> InputContainer:
-        try:
-            container = av.open(
-                str(self.path),
-                metadata_errors="ignore",
-                # a playlist must not make the reader fetch other addresses
-                options={"protocol_whitelist": "file"},
-            )
-        except FileNotFoundError as error:
-            raise InputError(f"{self.path}: no such file; check the path") from error
-        except IsADirectoryError as error:
-            raise InputError(f"{self.path}: is a folder; name a video in it") from error
-        except PermissionError as error:
-            raise InputError(f"{self.path}: cannot be read; check its permissions") from error
-        except (av.FFmpegError, OSError) as error:
-            raise InputError(
-                f"{self.path}: not a video, or cut off before its index; "
-                "give a complete MP4, MOV, MKV or WebM file"
-            ) from error
-        if container.format.name in _TEXT_DEMUXERS:
-            container.close()
-            raise InputError(f"{self.path}: a text file, not a video; give a video file")
-        return container
-
     def _stream(self, container: InputContainer) -> av.VideoStream:
-        cover = av.stream.Disposition.attached_pic
-        streams = [s for s in container.streams.video if not s.disposition & cover]
-        if not streams:
+        stream = picture_stream(container)
+        if stream is None:
             raise InputError(f"{self.path}: holds no video stream; give a file with pictures")
-        streams[0].thread_type = "AUTO"
-        return streams[0]
+        stream.thread_type = "AUTO"
+        return stream
 
-    def _check_index(self, stream: av.VideoStream) -> None:
-        """Compare the index with the file's length, so that a cut is told before any work."""
+    def _check_index(self, container: InputContainer) -> None:
+        """Compare the indices with the file's length, so that a cut is told before any work."""
         length = self.path.stat().st_size
-        missing = [e.timestamp for e in stream.index_entries if e.pos + e.size > length]
+        missing = [
+            seconds(entry.timestamp, stream.time_base)
+            for stream in (*container.streams.video, *container.streams.audio)
+            for entry in stream.index_entries
+            if entry.pos + entry.size > length
+        ]
         if missing:
-            raise self._cut_off(max(min(missing) * stream.time_base, Fraction(0)))
+            raise self._cut_off(min(missing))
 
     def _cut_off(self, good: Fraction) -> InputError:
+        good = max(good, Fraction(0))
         mend = "copy or download it again"
         if good > 0:
-            mend += f", or keep the good part: ffmpeg -i {self.path.name} -t {float(good):.2f} …"
+            mend += (
+                f", or keep the good part: ffmpeg -i {self.path.name} -t {float(good):.2f} good.mp4"
+            )
         return InputError(
             f"{self.path}: the video is cut off or corrupt after {float(good):.2f} s; {mend}"
         )
 
     def _decode(
         self, container: InputContainer, stream: av.VideoStream
-    ) -> Iterator[tuple[Fraction | None, av.VideoFrame]]:
+    ) -> Generator[tuple[Fraction | None, av.VideoFrame]]:
         """Decoded frames with the container's times; corruption raises `InputError`."""
         begin: Fraction | None = None
         good = reached = Fraction(0)
         try:
             for packet in container.demux():
                 if packet.pts is not None:
-                    reached = max(reached, (packet.pts + (packet.duration or 0)) * packet.time_base)
+                    end = packet.pts + (packet.duration or 0)
+                    reached = max(reached, seconds(end, packet.time_base))
                 if packet.stream is not stream:
                     continue
                 frames = _frames(packet)
@@ -175,7 +159,7 @@ class VideoReader:
                     raise self._cut_off(good)
                 # before the first frame, streams that start amid a picture group are skipped
                 for frame in frames or ():
-                    time = None if frame.pts is None else frame.pts * frame.time_base
+                    time = seconds(frame.pts, frame.time_base)
                     begin = begin if begin is not None else time or Fraction(0)
                     good = good if time is None else max(good, time - begin)
                     yield time, frame
@@ -222,10 +206,10 @@ class _Turn:
     @staticmethod
     def of(frame: av.VideoFrame) -> _Turn:
         """Read the 3x3 fixed-point matrix of ISO 14496-12: (x', y') = (x, y) · [[a, b], [c, d]]."""
-        side_data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+        side_data: Any = frame.side_data.get("DISPLAYMATRIX")
         if side_data is None:
             return _Turn(False, False, False)
-        a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5].astype(float)
+        a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5].tolist()
         if abs(b) + abs(c) > abs(a) + abs(d):
             return _Turn(True, c < 0, b < 0)
         return _Turn(False, a < 0, d < 0)
@@ -252,7 +236,10 @@ def _frames(packet: av.Packet) -> list[av.VideoFrame] | None:
 
 
 def _duration(container: InputContainer, stream: av.VideoStream) -> Fraction | None:
-    """Seconds of the video stream, else of the container."""
-    if stream.duration and stream.time_base:
-        return stream.duration * stream.time_base
-    return Fraction(container.duration, av.time_base) if container.duration else None
+    """Seconds of the video stream, else from its start to the container's end."""
+    if stream.duration:
+        return seconds(stream.duration, stream.time_base)
+    if not container.duration:
+        return None
+    end = Fraction(container.duration + (container.start_time or 0), av.time_base)
+    return max(end - seconds(stream.start_time or 0, stream.time_base), Fraction(0))

@@ -22,6 +22,7 @@ from jaxtyping import UInt8
 
 from xpress.errors import InputError
 from xpress.media.audio import AudioTrack
+from xpress.media.containers import seconds
 from xpress.media.files import cannot_write, prepare_output
 from xpress.media.video_reader import default_matrix
 
@@ -193,9 +194,9 @@ class VideoWriter:
         assert self._container is not None, "write after close"
         try:
             for packet in self._stream.encode(picture):
-                time = packet.dts * packet.time_base
+                time = seconds(packet.dts, packet.time_base)
                 self._container.mux(packet)
-                if self._audio is not None:
+                if self._audio is not None and time is not None:
                     # in step with the pictures, or the muxer would hold one of both in memory
                     self._audio.advance(time)
         except (av.FFmpegError, OSError) as error:
