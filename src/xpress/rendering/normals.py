@@ -21,10 +21,15 @@ def vertex_normals(
         Outward unit normals in the frame of `vertices`; zero where a vertex has no triangle with
         an area. Differentiable with respect to the vertices, also there.
     """
-    corner0, corner1, corner2 = (vertices.index_select(1, corner) for corner in triangles.unbind(1))
+    batch, count, _ = vertices.shape
+    # Vertices first: adding whole rows is several times faster than rows of three.
+    rows = vertices.transpose(0, 1).flatten(1)
+    corner0, corner1, corner2 = (
+        rows.index_select(0, corner).unflatten(1, (batch, 3)) for corner in triangles.unbind(1)
+    )
     # The cross product's length is twice the area: this is the weighting.
-    weighted = torch.linalg.cross(corner1 - corner0, corner2 - corner0)
-    total = torch.zeros_like(vertices)
+    weighted = torch.linalg.cross(corner1 - corner0, corner2 - corner0).flatten(1)
+    total = torch.zeros_like(rows)
     for corner in triangles.unbind(1):
-        total = total.index_add(1, corner, weighted)
-    return torch.nn.functional.normalize(total, dim=-1)
+        total = total.index_add(0, corner, weighted)
+    return torch.nn.functional.normalize(total.view(count, batch, 3), dim=-1).transpose(0, 1)

@@ -24,5 +24,6 @@ class AutoRasterizer(Rasterizer):
         triangles: Int[Tensor, "F 3"],
         size: tuple[int, int],
     ) -> Int[Tensor, "B H W"]:
+        """Delegate to the backend for the device."""
         backend = self._cpu if vertices.device.type == "cpu" else self._other
         return backend.visibility(vertices, triangles, size)

@@ -71,5 +71,5 @@ class Rasterizer(ABC):
 
 def check_triangles(triangles: Int[Tensor, "F 3"], vertices: int) -> None:
     """Raise IndexError unless every index is one of `vertices` vertices."""
-    if triangles.numel() and not (0 <= int(triangles.min()) and int(triangles.max()) < vertices):
+    if triangles.numel() and (triangles.min() < 0 or triangles.max() >= vertices):
         raise IndexError(f"triangles name vertices outside 0..{vertices - 1}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from typing import no_type_check
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ Buffers = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # the import hook of the tests would hand numba a wrapper
 def _draw(vertices, triangles, cull, face_index, depth):
     """Fill face_index (H, W) and depth (H, W); False if a triangle names no vertex."""
     height, width = face_index.shape
@@ -69,6 +71,7 @@ def _draw(vertices, triangles, cull, face_index, depth):
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # the import hook of the tests would hand numba a wrapper
 def _draw_batch(vertices, triangles, cull, face_index, depth):
     """`_draw` for (B, V, 3) vertices and (B, H, W) buffers."""
     for b in range(vertices.shape[0]):
@@ -78,6 +81,7 @@ def _draw_batch(vertices, triangles, cull, face_index, depth):
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # the import hook of the tests would hand numba a wrapper
 def _weigh(vertices, triangles, face_index, barycentrics, depth):
     """Fill barycentrics (H, W, 3) of the visible triangles; empty pixels become zero."""
     height, width = face_index.shape
@@ -157,6 +161,7 @@ class NumbaRasterizer(Rasterizer):
         triangles: Int[Tensor, "F 3"],
         size: tuple[int, int],
     ) -> Int[Tensor, "B H W"]:
+        """Draw on the CPU, whatever the device."""
         points = vertices.detach().cpu().contiguous().numpy()
         corners = triangles.cpu().to(torch.int32).contiguous().numpy()
         batch = len(points)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -26,6 +28,7 @@ class TorchRasterizer(Rasterizer):
         triangles: Int[Tensor, "F 3"],
         size: tuple[int, int],
     ) -> Int[Tensor, "B H W"]:
+        """Draw on the device of the vertices."""
         check_triangles(triangles, vertices.shape[1])
         batch, (height, width) = len(vertices), size
         corners = vertices.index_select(1, triangles.flatten()).view(-1, 3, 3)
@@ -64,7 +67,7 @@ def _chunks(counts: Int[Tensor, " N"]):
     ends = counts.cumsum(0)
     marks = torch.arange(1, int(ends[-1]) // CANDIDATES + 1, device=counts.device) * CANDIDATES
     cuts = [0, *torch.searchsorted(ends, marks, right=True).unique().tolist(), len(counts)]
-    yield from (slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if a < b)
+    yield from (slice(a, b) for a, b in pairwise(cuts) if a < b)
 
 
 def _candidates(
