@@ -31,7 +31,7 @@ CORE = [
 EXTRAS = {
     "demo": ["gradio>=5"],
     "export": ["onnx>=1.17", "onnxscript>=0.3"],
-    "live": ["opencv-python>=4.10"],
+    "live": [],  # cameras are read through PyAV, which the core has
     "pytorch3d": ["pytorch3d>=0.7.5"],
     "dev": [
         "beartype>=0.20",
@@ -41,6 +41,7 @@ EXTRAS = {
         "pytest>=8.3",
         "pytest-xdist>=3.6",
         "ruff>=0.9",
+        "scikit-image>=0.25",
         "setuptools>=77",
     ],
 }

@@ -75,14 +75,23 @@ def build_trainer(config: DictConfig) -> Trainer:
     """The trainer with its callbacks and loggers.
 
     The learning rate is monitored only where a logger takes it.
+
+    Raises:
+        InputError: this machine lacks what the trainer asks for, or its options contradict.
     """
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
     from pytorch_lightning.callbacks import LearningRateMonitor
 
     loggers: list[Logger] = _instantiate_group(config.get("logger"))
     callbacks: list[Callback] = _instantiate_group(config.get("callbacks"))
     if not loggers:
         callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
-    return _instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
+    try:
+        return _instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
+    except hydra.errors.InstantiationException as error:
+        if isinstance(error.__cause__, (MisconfigurationException, ValueError)):
+            raise InputError(f"trainer: {' '.join(str(error.__cause__).split())}") from error
+        raise
 
 
 def find_checkpoint(config: DictConfig) -> str | None:
