@@ -37,6 +37,10 @@ Paths = Sequence[str | os.PathLike] | Mapping[str, str | os.PathLike]
 class SyntheticSource(Protocol):
     """Something that provides rendered faces, as `SyntheticFacesDataModule` does."""
 
+    def prepare_data(self) -> None:
+        """Render, if that was not done before."""
+        ...  # pragma: no cover
+
     def source(self) -> FaceSource:
         """Rows with pictures and exact parameters."""
         ...  # pragma: no cover
@@ -130,6 +134,11 @@ class LandmarkFacesDataModule(LightningDataModule):
     def test_names(self) -> list[str]:
         """Names of the loaders `test_dataloader` returns, in order."""
         return list(self.paths["test"])
+
+    def prepare_data(self) -> None:
+        """Render synthetic faces, if some are wanted. Lightning calls it in one process."""
+        if self.synthetic is not None:
+            self.synthetic.prepare_data()
 
     def setup(self, stage: str = "fit") -> None:
         """Read what the stage needs; called again, it reads nothing twice."""

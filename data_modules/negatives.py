@@ -43,7 +43,7 @@ def cut_negative(
         side = face * (4 + 3 * u)
         center = middle + away * face * rng.random()
     crop = Crop((float(center[0]), float(center[1])), max(side, 2.0), size, rng.normal(0, 0.2))
-    border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
+    border = cv2.BORDER_REPLICATE if rng.random() < 0.75 else cv2.BORDER_CONSTANT
     fill = tuple(int(v) for v in rng.integers(0, 256, 3))
     shape = (size, size)
     return cv2.warpAffine(

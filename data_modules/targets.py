@@ -108,6 +108,24 @@ def load_fits(
     return table, flipped
 
 
+def load_expressions(path: str | os.PathLike, shapes: int) -> Float32[np.ndarray, "N Ke"]:
+    """All usable fitted expressions of a file (see `load_fits`).
+
+    Raises:
+        InputError: not such a file, none usable, or of a model with other shapes.
+    """
+    path = Path(path)
+    arrays, _ = _read(path)
+    if "expression" not in arrays or arrays["expression"].shape[1] != shapes:
+        raise InputError(f"{path}: has no expressions of {shapes} shapes; fit with this model")
+    expression = arrays["expression"].astype(np.float32)
+    good = arrays["ok"].astype(bool) if "ok" in arrays else np.ones(len(expression), bool)
+    good &= np.isfinite(expression).all(1)
+    if not good.any():
+        raise InputError(f"{path}: not one of its {len(good)} fits is usable")
+    return expression[good]
+
+
 def _read(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     if not path.is_file():
         raise InputError(f"{path}: no such file of fitted parameters")

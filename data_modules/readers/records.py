@@ -24,7 +24,7 @@ class FaceRecords:
 
     Attributes:
         name: of the source (the file's stem); prefixes the keys of fitted parameters.
-        images: encoded pictures, or the files that hold them.
+        images: encoded pictures, or the files that hold them; empty where they were never encoded.
         keys: one name a row.
         identities: one name a person, "" where unknown.
         color: 1 colour, 0 grey, -1 unknown until decoded.
@@ -51,7 +51,7 @@ class FaceRecords:
         """The rows of an index array, in its order."""
         return FaceRecords(
             self.name,
-            [self.images[i] for i in rows],  # type: ignore[arg-type]
+            [self.images[i] for i in rows] if self.images else [],  # type: ignore[arg-type]
             [self.keys[i] for i in rows],
             [self.identities[i] for i in rows],
             self.color[rows],

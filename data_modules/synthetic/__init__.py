@@ -1,0 +1,1 @@
+"""How rendered training faces are made: parameters, albedo, background, picture."""
