@@ -37,7 +37,7 @@ class AudioTrack:
         self._source = source
         self._output = output
         self._stream = source.streams.audio[0]
-        self._offset = _first_picture_time(source)
+        self._offset = _first_picture_time(path)
         self._reached = Fraction(-1)
         if self._stream.codec_context.name in _decoders(_COPIED[output.format.name]):
             self._out = output.add_stream_from_template(self._stream)
@@ -45,7 +45,9 @@ class AudioTrack:
         else:
             context = self._stream.codec_context
             rate = context.sample_rate if context.sample_rate in _AAC_RATES else _FALLBACK_RATE
-            self._out = output.add_stream("aac", rate=rate, layout=context.layout.name)
+            # files that only count their channels name no layout an encoder would take
+            layout = {1: "mono", 2: "stereo"}.get(context.layout.nb_channels, "stereo")
+            self._out = output.add_stream("aac", rate=rate, layout=layout)
             self._packets = self._transcoded()
 
     @staticmethod
@@ -127,7 +129,19 @@ def _decoders(codecs: set[str]) -> set[str]:
     return codecs | {f"{name}float" for name in codecs} | {f"lib{name}" for name in codecs}
 
 
-def _first_picture_time(source: InputContainer) -> Fraction:
-    """Seconds on the container's clock at which its first picture is shown."""
-    stream = picture_stream(source)
-    return seconds(stream.start_time or 0, stream.time_base) if stream else Fraction(0)
+def _first_picture_time(path: Path) -> Fraction:
+    """Seconds on the container's clock at which its first picture is shown, zero without one.
+
+    Decoded, because the start that AVI and broken edit lists state is not always the picture's.
+    """
+    with open_container(path) as container:
+        stream = picture_stream(container)
+        if stream is None:
+            return Fraction(0)
+        try:
+            frame = next(container.decode(stream), None)
+        except av.FFmpegError:
+            frame = None
+        if frame is None or frame.pts is None:
+            return seconds(stream.start_time or 0, stream.time_base)
+        return seconds(frame.pts, frame.time_base)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
@@ -94,7 +95,7 @@ class Camera:
                 self._changed.notify_all()
 
 
-def _open(index: int) -> cv2.VideoCapture:
+def _open(index: int) -> Any:
     """Open quietly: OpenCV would print each backend it tries."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

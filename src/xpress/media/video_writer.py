@@ -7,17 +7,12 @@ import math
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    Interpolation,
-    VideoReformatter,
-)
+from av.filter import Graph
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from jaxtyping import UInt8
 
 from xpress.errors import InputError
@@ -29,7 +24,6 @@ from xpress.media.video_reader import default_matrix
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
 """Suffixes that `VideoWriter` knows; `VideoReader` reads whatever FFmpeg reads."""
 
-_ACCURATE = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 _FINEST_TICK = 10_000  # ticks a second that variable frame times are rounded to, at least
 
 
@@ -45,7 +39,7 @@ class VideoWriter:
     def __init__(
         self,
         path: str | os.PathLike,
-        fps: Fraction | float,
+        fps: Fraction | float | int,
         size: tuple[int, int],
         audio_from: str | os.PathLike | None = None,
         crf: int = 18,
@@ -77,7 +71,6 @@ class VideoWriter:
         self._tick = Fraction(1, self.fps.numerator * fine)
         self._next_pts = 0
         self._audio: AudioTrack | None = None
-        self._reformatter = VideoReformatter()
         self._matrix = default_matrix(*size)
         self._partial = prepare_output(self.path)
         self._container: av.container.OutputContainer | None = None
@@ -92,7 +85,7 @@ class VideoWriter:
 
     def _open(self, crf: int, preset: str, audio_from: str | os.PathLike | None) -> None:
         options = {} if self.path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
-        self._container = av.open(str(self._partial), "w", options=options)
+        self._container = av.open(str(self._partial), "w", container_options=options)
         stream = self._container.add_stream(
             "libx264", rate=self.fps, options={"crf": str(crf), "preset": preset}
         )
@@ -106,11 +99,13 @@ class VideoWriter:
         context.color_trc = ColorTrc.BT709
         context.colorspace = 1 if self._matrix == Colorspace.ITU709 else 6  # H.273: SMPTE 170M
         self._stream = stream
+        self._converter = _converter(stream.width, stream.height, self._tick, self._matrix)
         if audio_from is not None:
             self._audio = AudioTrack.open(audio_from, self._container)
+        self._container.start_encoding()  # a refusal shows now, not after the first seconds
 
     def write(
-        self, frame: UInt8[np.ndarray, "H W 3"], time: Fraction | float | None = None
+        self, frame: UInt8[np.ndarray, "H W 3"], time: Fraction | float | int | None = None
     ) -> None:
         """Append one frame.
 
@@ -181,14 +176,10 @@ class VideoWriter:
         height, width = frame.shape[:2]
         if width % 2 or height % 2:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        source = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="rgb24")
-        return self._reformatter.reformat(
-            source,
-            format="yuv420p",
-            dst_colorspace=self._matrix,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=_ACCURATE,
-        )
+        rgb = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="rgb24")
+        rgb.pts, rgb.time_base = 0, self._tick
+        self._converter.push(rgb)
+        return cast(av.VideoFrame, self._converter.pull())
 
     def _encode(self, picture: av.VideoFrame | None) -> None:
         assert self._container is not None, "write after close"
@@ -201,3 +192,25 @@ class VideoWriter:
                     self._audio.advance(time)
         except (av.FFmpegError, OSError) as error:
             raise InputError(cannot_write(self.path, error)) from error
+
+
+def _converter(width: int, height: int, tick: Fraction, matrix: Colorspace) -> Graph:
+    """RGB to yuv420p with chroma at the left of each pixel pair, where H.264 decoders expect it.
+
+    `VideoFrame.reformat` centres it, which moves colours by half a pixel with each copy.
+    """
+    name = "bt709" if matrix == Colorspace.ITU709 else "bt601"
+    graph = Graph()
+    graph.link_nodes(
+        graph.add_buffer(
+            width=width, height=height, format=av.VideoFormat("rgb24"), time_base=tick
+        ),
+        graph.add(
+            "scale",
+            f"out_color_matrix={name}:out_range=tv:out_chroma_loc=left:"
+            "flags=area+accurate_rnd+full_chroma_inp",
+        ),
+        graph.add("format", "pix_fmts=yuv420p"),
+        graph.add("buffersink"),
+    ).configure()
+    return graph

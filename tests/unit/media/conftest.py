@@ -16,22 +16,21 @@ Clip = Callable[..., Path]
 def quadrants(number: int, width: int = 64, height: int = 48) -> np.ndarray:
     """Red, green, blue and white quarters (no symmetry); the red one darkens with `number`."""
     image = np.zeros((height, width, 3), np.uint8)
-    image[: height // 2, : width // 2] = (220 - 2 * number, 30, 30)
+    image[: height // 2, : width // 2] = (max(220 - 2 * number, 0), 30, 30)
     image[: height // 2, width // 2 :] = (30, 200, 40)
     image[height // 2 :, : width // 2] = (40, 50, 210)
     image[height // 2 :, width // 2 :] = (235, 235, 235)
     return image
 
 
-def sine(seconds: float, rate: int, layout: str = "mono") -> list[av.AudioFrame]:
-    """A 440 Hz tone in frames of 1024 samples."""
-    channels = 1 if layout == "mono" else 2
-    count = int(seconds * rate)
-    tone = (0.4 * np.sin(2 * np.pi * 440 * np.arange(count) / rate)).astype(np.float32)
+def sweep(seconds: float, rate: int) -> list[av.AudioFrame]:
+    """A mono tone rising from 300 Hz by 300 Hz a second, so that no two moments sound alike."""
+    time = np.arange(int(seconds * rate)) / rate
+    tone = (0.4 * np.sin(2 * np.pi * (300 + 150 * time) * time)).astype(np.float32)
     frames = []
-    for start in range(0, count, 1024):
-        block = np.repeat(tone[None, start : start + 1024], channels, 0)
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+    for start in range(0, len(tone), 1024):
+        block = tone[None, start : start + 1024]
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
         frames.append(frame)
     return frames
@@ -70,8 +69,8 @@ def clip(tmp_path: Path) -> Clip:
             sound = None
             if audio is not None:
                 sound = container.add_stream(audio, rate=audio_rate, layout="mono")
-                for tone in sine(audio_seconds or frames / float(fps), audio_rate):
-                    container.mux(sound.encode(tone))
+                for block in sweep(audio_seconds or frames / float(fps), audio_rate):
+                    container.mux(sound.encode(block))
             for number in range(frames):
                 time = Fraction(times[number]) if times is not None else number / fps
                 frame = av.VideoFrame.from_ndarray(quadrants(number, *size), format="rgb24")
