@@ -7,7 +7,7 @@ between pictures cannot hide in the shape of the face.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +17,7 @@ from xpress.morphable.landmark_model import LandmarkModel
 from xpress.rendering.camera import rotation_matrix
 
 POSE = 6  # rotation increment (3), log scale (1), translation (2)
+BLOCK = 64  # pictures whose Jacobians fit into the cache together
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,6 @@ class _State:
     rotation: Tensor  # (N, 3, 3)
     translation: Tensor
     scale: Tensor
-    free: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 def fit_landmarks(
@@ -90,11 +90,13 @@ def fit_landmarks(
     Returns:
         The fits, in the order of the pictures.
     """
-    state = _initial(model, landmarks, weights)
+    used = weights > 0
+    reduced, labels, weights = model.select(used), landmarks[:, used], weights[used]
+    state = _initial(reduced, labels, weights)
     if identity is not None:
         state.identity = identity.clone()
     for _ in range(settings.iterations):
-        _step(model, landmarks, weights, groups, settings, state, identity is None)
+        _step(reduced, labels, weights, groups, settings, state, identity is None)
     residual = landmarks - _project(state, model.points(state.identity, state.expression))
     return Fit(
         state.identity,
@@ -175,54 +177,85 @@ def _jacobian(model: LandmarkModel, state: _State, points: Tensor) -> Tensor:
     return full.flatten(1, 2)
 
 
-def _step(model, landmarks, weights, groups, settings, state: _State, free_identity: bool) -> None:
-    expressions = model.expression_basis.shape[0]
-    local = POSE + expressions
-    points = model.points(state.identity, state.expression)
-    residual = landmarks - _project(state, points)
-    sigma = settings.noise * model.eye_distance * state.scale
-    whitened = residual / sigma[:, None, None]
-    length = whitened.norm(dim=-1) * weights.sqrt()
-    robust = weights * (settings.robust / length.clamp_min(settings.robust))
-    root = robust.sqrt()[..., None].expand(-1, -1, 2).flatten(1)
-    jacobian = _jacobian(model, state, points) / sigma[:, None, None] * root[..., None]
-    error = whitened.flatten(1) * root
+def _normal_equations(
+    model: LandmarkModel, landmarks: Tensor, weights: Tensor, settings: FitSettings, state: _State
+) -> tuple[Tensor, Tensor]:
+    """Hessian (N, P, P) and descent direction (N, P) of the data term, block by block."""
+    hessians, gradients = [], []
+    for start in range(0, len(landmarks), BLOCK):
+        rows = slice(start, start + BLOCK)
+        part = _State(*(getattr(state, f.name)[rows] for f in fields(_State)))
+        points = model.points(part.identity, part.expression)
+        sigma = (settings.noise * model.eye_distance * part.scale)[:, None, None]
+        whitened = (landmarks[rows] - _project(part, points)) / sigma
+        length = whitened.norm(dim=-1) * weights.sqrt()
+        robust = weights * (settings.robust / length.clamp_min(settings.robust))
+        root = robust.sqrt()[..., None].expand(-1, -1, 2).flatten(1)
+        jacobian = _jacobian(model, part, points) * (root[..., None] / sigma)
+        hessians.append(jacobian.mT @ jacobian)
+        gradients.append((jacobian.mT @ (whitened.flatten(1) * root)[..., None])[..., 0])
+    return torch.cat(hessians), torch.cat(gradients)
 
-    hessian = jacobian.transpose(1, 2) @ jacobian
-    gradient = (jacobian * error[..., None]).sum(1)
+
+def _step(model, landmarks, weights, groups, settings, state: _State, free_identity: bool) -> None:
+    local = POSE + model.expression_basis.shape[0]
+    hessian, gradient = _normal_equations(model, landmarks, weights, settings, state)
     prior = torch.zeros(hessian.shape[1])
     prior[:POSE] = 1e-6
     prior[POSE:local] = settings.expression_prior**-2
     gradient[:, POSE:local] -= prior[POSE:local] * state.expression
     hessian[:, :local, :local] += torch.diag(prior[:local])
-    frozen = _frozen(state.expression, gradient[:, POSE:local])
-    held = torch.zeros(len(landmarks), hessian.shape[1], dtype=torch.bool)
-    held[:, POSE:local] = frozen
-    keep = (~held).float()
-    hessian = hessian * keep[:, :, None] * keep[:, None, :] + torch.diag_embed(held.float())
-    gradient = gradient * keep
-
     h_ll, h_li = hessian[:, :local, :local], hessian[:, :local, local:]
-    chol = torch.linalg.cholesky(h_ll)
-    own = torch.cholesky_solve(gradient[:, :local, None], chol)[..., 0]
+    low = torch.full_like(gradient[:, :local], -torch.inf)
+    high = -low
+    low[:, POSE:], high[:, POSE:] = -state.expression, 1 - state.expression
+    pull = gradient[:, :local]
     if free_identity:
-        own = own - _shared_identity_step(
-            hessian, gradient, chol, h_li, own, groups, settings, state, local
-        )
+        held = _outward(low, high, pull)
+        step = _shared_identity_step(hessian, gradient, held, groups, settings, state, local)
+        pull = pull - (h_li @ step[..., None])[..., 0]
+    own = _bounded_solve(h_ll, pull, low, high)
     state.expression = (state.expression + own[:, POSE:]).clamp(0, 1)
     state.rotation = rotation_matrix(own[:, :3].clamp(-0.5, 0.5)) @ state.rotation
     state.scale = state.scale * (1 + own[:, 3].clamp(-0.3, 0.3))
     state.translation = state.translation + own[:, 4:POSE]
 
 
-def _frozen(expression: Tensor, descent: Tensor) -> Tensor:
-    """Activations at a bound that the data push further out."""
-    return ((expression <= 0) & (descent < 0)) | ((expression >= 1) & (descent > 0))
+def _outward(low: Tensor, high: Tensor, pull: Tensor) -> Tensor:
+    """Variables at a bound that the data push further out."""
+    return ((low >= 0) & (pull < 0)) | ((high <= 0) & (pull > 0))
 
 
-def _shared_identity_step(hessian, gradient, chol, h_li, own, groups, settings, state, local):
-    """Update the groups' identities; returns what that changes in the pictures' own step."""
+def _bounded_solve(hessian: Tensor, pull: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Minimise ½xᵀHx − pullᵀx within bounds; what violates one is held there, four passes."""
+    held = _outward(low, high, pull)
+    value = torch.zeros_like(pull)
+    for _ in range(4):
+        right = pull - (hessian @ value[..., None])[..., 0]
+        chol = torch.linalg.cholesky(_without(hessian, held))
+        right = torch.where(held, 0.0, right)
+        step = torch.where(held, value, torch.cholesky_solve(right[..., None], chol)[..., 0])
+        outside = (step < low) | (step > high)
+        value = torch.where(outside | held, torch.maximum(torch.minimum(step, high), low), 0.0)
+        held = held | outside
+        if not outside.any():
+            break
+    return torch.maximum(torch.minimum(step, high), low)
+
+
+def _without(hessian: Tensor, held: Tensor) -> Tensor:
+    """The matrix with held rows and columns replaced by the identity's."""
+    keep = (~held).to(hessian.dtype)
+    return hessian * keep[:, :, None] * keep[:, None, :] + torch.diag_embed(held.to(keep.dtype))
+
+
+def _shared_identity_step(hessian, gradient, held, groups, settings, state, local):
+    """Update the groups' identities; returns each picture's identity step (N, Ki)."""
+    free = (~held).to(gradient.dtype)
+    chol = torch.linalg.cholesky(_without(hessian[:, :local, :local], held))
+    h_li = hessian[:, :local, local:] * free[..., None]
     solved = torch.cholesky_solve(h_li, chol)
+    own = torch.cholesky_solve((gradient[:, :local] * free)[..., None], chol)[..., 0]
     schur = hessian[:, local:, local:] - h_li.transpose(1, 2) @ solved
     right = gradient[:, local:] - (h_li * own[..., None]).sum(1)
     count = int(groups.max()) + 1
@@ -236,4 +269,4 @@ def _shared_identity_step(hessian, gradient, chol, h_li, own, groups, settings, 
     total_right -= precision * first
     step = torch.linalg.solve(total, total_right)[groups]
     state.identity = state.identity + step
-    return (solved @ step[..., None])[..., 0]
+    return step

@@ -13,35 +13,49 @@ OUTER_EYE_CORNERS = (36, 45)
 
 
 class LandmarkModel(nn.Module):
-    """The linear model evaluated at its landmarks only.
+    """The linear model evaluated at its landmarks only; see `of`.
 
     The landmark embedding is linear in the vertices, so bases and embedding are multiplied once
     and a batch costs a small matrix product.
     """
 
-    def __init__(self, model: MorphableModel) -> None:
+    def __init__(
+        self,
+        mean: Float[Tensor, "L 3"],
+        identity_basis: Float[Tensor, "Ki L 3"],
+        expression_basis: Float[Tensor, "Ke L 3"],
+        eye_distance: float,
+    ) -> None:
         super().__init__()
-
-        def embed(basis: Tensor) -> Tensor:
-            return model.landmark_points(basis)
-
-        self.register_buffer("mean", embed(model.mean[None])[0], persistent=False)
-        self.register_buffer(
-            "identity_basis", embed(model.identity_basis), persistent=False
-        )
-        self.register_buffer(
-            "expression_basis", embed(model.expression_basis), persistent=False
-        )
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("identity_basis", identity_basis, persistent=False)
+        self.register_buffer("expression_basis", expression_basis, persistent=False)
+        self.eye_distance = eye_distance
 
     mean: Tensor
     identity_basis: Tensor
     expression_basis: Tensor
 
-    @property
-    def eye_distance(self) -> float:
-        """Distance of the mean face's outer eye corners in model units."""
-        first, second = self.mean[list(OUTER_EYE_CORNERS)]
-        return float(torch.linalg.vector_norm(first - second))
+    @classmethod
+    def of(cls, model: MorphableModel) -> LandmarkModel:
+        """All landmarks of a face model; `eye_distance` is its outer eye corners', model units."""
+        mean = model.landmark_points(model.mean[None])[0]
+        first, second = mean[list(OUTER_EYE_CORNERS)]
+        return cls(
+            mean,
+            model.landmark_points(model.identity_basis),
+            model.landmark_points(model.expression_basis),
+            float(torch.linalg.vector_norm(first - second)),
+        )
+
+    def select(self, landmarks: Tensor) -> LandmarkModel:
+        """Some of the landmarks, by mask or index."""
+        return LandmarkModel(
+            self.mean[landmarks],
+            self.identity_basis[:, landmarks],
+            self.expression_basis[:, landmarks],
+            self.eye_distance,
+        )
 
     def points(
         self, identity: Float[Tensor, "B Ki"], expression: Float[Tensor, "B Ke"]

@@ -1,0 +1,203 @@
+"""A colour (albedo) basis from photographs under fitted geometry.
+
+ICT-FaceKit ships no albedo. Visible vertex colours of the training faces are divided by their
+estimated spherical-harmonics shading, completed by the face's symmetry and by the growing model
+itself, and reduced by probabilistic PCA (Tipping and Bishop 1999): what is left after the kept
+modes is noise, and is taken off their variances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from xpress.data_modules.readers import FaceRecords
+from xpress.data_modules.readers.records import decode
+from xpress.morphable.fitting import Fit
+from xpress.morphable.model import MorphableModel
+from xpress.morphable.painting import paint_inner_parts
+from xpress.rendering.camera import project, rotate
+from xpress.rendering.lighting import spherical_harmonics
+from xpress.rendering.normals import vertex_normals
+from xpress.rendering.rasterizers.numba import rasterize_numpy
+
+PER_PERSON = 3
+"""Pictures used of each person, so that long clips do not outweigh the others."""
+WORST_FIT = 0.02
+FACING = 0.25
+"""Vertices whose normal's z is below are seen too obliquely to be sampled."""
+LIGHT_SHARE = 0.5
+"""Exponent of a picture's overall level that is ascribed to light; the rest is skin tone."""
+OUTLIER = 3.0
+ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class ColorSamples:
+    """Vertex colours seen in photographs.
+
+    Attributes:
+        color: RGB in [0, 1].
+        seen: which vertices the picture shows.
+        bands: spherical harmonics at the vertices' normals in camera space.
+    """
+
+    color: Float[Tensor, "N V 3"]
+    seen: Bool[Tensor, "N V"]
+    bands: Float[Tensor, "N V 9"]
+
+
+def build_color_basis(
+    model: MorphableModel,
+    records: Sequence[FaceRecords],
+    fit: Fit,
+    quality: Float[Tensor, " N"],
+    modes: int,
+) -> None:
+    """Set `model.mean_color` and `model.color_basis` from the colour pictures of some packs.
+
+    Args:
+        model: with the geometry that `fit` belongs to; changed in place.
+        records: the packs whose labelled rows were fitted, in that order.
+        fit: parameters of each labelled row.
+        quality: mean residual of each fit over the eye-corner distance.
+        modes: columns of the basis.
+    """
+    samples = sample_colors(model, records, fit, quality)
+    print(f"colours of {len(samples.color)} pictures sampled", flush=True)
+    mean, basis = probabilistic_pca(*albedo_samples(samples, model.mirror), modes)
+    face = model.parts["face"].vertex_stop
+    colors = torch.full((model.mean.shape[0], 3), 0.5)
+    colors[:face] = mean
+    model.mean_color = paint_inner_parts(model, colors)
+    model.color_basis = torch.zeros(modes, *model.mean.shape)
+    model.color_basis[:, :face] = basis
+
+
+def sample_colors(
+    model: MorphableModel, records: Sequence[FaceRecords], fit: Fit, quality: Tensor
+) -> ColorSamples:
+    """Colours of the face's visible vertices in the well-fitted colour pictures."""
+    face = model.parts["face"]
+    triangles = model.part_triangles("face")
+    flat = triangles.int().numpy()
+    out: tuple[list, list, list] = ([], [], [])
+    used: dict[str, int] = {}
+    index = -1
+    for record in records:
+        for row in np.flatnonzero(record.has_contours):
+            index += 1
+            person = record.identities[row]
+            if record.color[row] == 0 or quality[index] > WORST_FIT:
+                continue
+            if used.setdefault(person, 0) >= PER_PERSON:
+                continue
+            used[person] += 1
+            image = decode(record.images[row])
+            one = slice(index, index + 1)
+            shape = model.vertices(fit.identity[one], fit.expression[one])[:, : face.vertex_stop]
+            points = project(shape, fit.rotation[one], fit.translation[one], fit.scale[one])
+            normals = vertex_normals(rotate(shape, fit.rotation[one]), triangles)[0]
+            color, seen = _visible_colors(image, points[0].numpy(), flat, normals[:, 2].numpy())
+            out[0].append(torch.from_numpy(color))
+            out[1].append(torch.from_numpy(seen))
+            out[2].append(spherical_harmonics(normals).half())
+    return ColorSamples(torch.stack(out[0]), torch.stack(out[1]), torch.stack(out[2]).float())
+
+
+def _visible_colors(image, points, triangles, facing):
+    height, width = image.shape[:2]
+    _, _, depth = rasterize_numpy(points, triangles, height, width)
+    x, y = points[:, 0], points[:, 1]
+    map_x, map_y = x[None].astype(np.float32), y[None].astype(np.float32)
+    nearest = cv2.remap(depth, map_x, map_y, cv2.INTER_NEAREST, borderValue=float("inf"))[0]
+    tolerance = 0.03 * np.ptp(x)
+    inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
+    seen = inside & (facing > FACING) & (points[:, 2] > nearest - tolerance)
+    color = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR)[0].astype(np.float32) / 255
+    return color, seen
+
+
+def estimate_light(
+    color: Float[Tensor, "V 3"],
+    albedo: Float[Tensor, "V 3"],
+    bands: Float[Tensor, "V 9"],
+    weight: Float[Tensor, " V"],
+    ridge: float = 1e-3,
+) -> Float[Tensor, "9 3"]:
+    """Least-squares illumination of one picture for a given albedo, channel by channel.
+
+    Args:
+        color: seen colours in [0, 1].
+        albedo: of the same vertices.
+        bands: spherical harmonics at their normals.
+        weight: zero drops a vertex.
+        ridge: over the mean diagonal; the constant band is not damped.
+    """
+    columns = []
+    for channel in range(3):
+        design = bands * albedo[:, channel, None]
+        gram = design.T @ (design * weight[:, None])
+        damping = torch.full((9,), float(gram.diagonal().mean()) * ridge)
+        damping[0] = 0
+        right = design.T @ (color[:, channel] * weight)
+        columns.append(torch.linalg.solve(gram + torch.diag(damping + 1e-8), right))
+    return torch.stack(columns, dim=1)
+
+
+def albedo_samples(
+    samples: ColorSamples, mirror: Tensor
+) -> tuple[Float[Tensor, "N V 3"], Float[Tensor, "N V"]]:
+    """Albedo of each picture's vertices and its weight: 1 seen, 0.5 mirrored, 0 unknown."""
+    seen = samples.seen.float()
+    mean = (samples.color * seen[..., None]).sum(0) / seen.sum(0).clamp_min(1)[:, None]
+    mean = (mean + mean[mirror]) / 2
+    albedo = torch.zeros_like(samples.color)
+    weight = seen.clone()
+    for i in range(len(albedo)):
+        w = seen[i]
+        for _ in range(2):  # the second light ignores hair, glasses and highlights
+            light = estimate_light(samples.color[i], mean, samples.bands[i], w)
+            shading = (samples.bands[i] @ light).clamp_min(0.08)
+            error = (samples.color[i] - mean * shading).norm(dim=1)
+            spread = (error.square() * w).sum().div(w.sum().clamp_min(1)).sqrt()
+            w = seen[i] * (error < OUTLIER * spread)
+        level = (shading * w[:, None]).sum(0) / w.sum().clamp_min(1)
+        albedo[i] = samples.color[i] / shading * level.clamp_min(0.05) ** (1 - LIGHT_SHARE)
+        weight[i] = w
+    # What one side hides the other often shows.
+    mirrored = (weight == 0) & (weight[:, mirror] > 0)
+    albedo = torch.where(mirrored[..., None], albedo[:, mirror], albedo).clamp(0, 1.5)
+    return albedo, torch.where(mirrored, torch.full_like(weight, 0.5), weight)
+
+
+def probabilistic_pca(
+    albedo: Float[Tensor, "N V 3"], weight: Float[Tensor, "N V"], modes: int
+) -> tuple[Float[Tensor, "V 3"], Float[Tensor, "K V 3"]]:
+    """Mean and modes (one standard deviation each) of partly known samples.
+
+    Unknown entries are filled with the present model's reconstruction, `ROUNDS` times.
+    """
+    count, vertices, _ = albedo.shape
+    known = weight.clamp(0, 1)[..., None]
+    mean = (albedo * known).sum(0) / known.sum(0).clamp_min(1)
+    filled = torch.where(known > 0, albedo, mean)
+    for _ in range(ROUNDS):
+        mean = filled.mean(0)
+        centred = (filled - mean).flatten(1)
+        u, s, v = torch.svd_lowrank(centred, q=modes + 10, niter=3)
+        energy = centred.square().sum() / count
+        noise = ((energy - s[:modes].square().sum() / count) / (vertices * 3 - modes)).clamp_min(0)
+        variance = (s[:modes].square() / count - noise).clamp_min(1e-10)
+        shrink = variance / (variance + noise)
+        low_rank = mean + (
+            (u[:, :modes] * s[:modes] * shrink) @ v[:, :modes].T
+        ).unflatten(1, (vertices, 3))
+        filled = known * albedo + (1 - known) * low_rank
+    return mean, (v[:, :modes] * variance.sqrt()).T.unflatten(1, (vertices, 3))
