@@ -17,24 +17,38 @@ class CoveredPixels:
 
     Attributes:
         pixel: flat index into (B * H * W).
+        row: y of the pixel.
+        column: x of the pixel.
         corners: the seen triangle's vertices as flat indices into (B * V).
     """
 
     pixel: Int[Tensor, " P"]
-    corners: Int[Tensor, "P 3"]
+    row: Int[Tensor, " P"]
+    column: Int[Tensor, " P"]
+    corners: Int[Tensor, "3 P"]
+
+    def gather(self, attributes: Float[Tensor, "B V C"]) -> Float[Tensor, "C 3 P"]:
+        """The corners' attributes; one plane a channel, which is what the CPU is fast at."""
+        planes = attributes.flatten(0, 1).T.contiguous()
+        return planes.index_select(1, self.corners.flatten()).unflatten(1, self.corners.shape)
+
+    def scatter(
+        self, values: Float[Tensor, "P C"], face_index: Int[Tensor, "B H W"]
+    ) -> Float[Tensor, "B H W C"]:
+        """Spread values over the images, zero where nothing is seen."""
+        empty = values.new_zeros(face_index.numel(), values.shape[1])
+        return empty.index_copy(0, self.pixel, values).view(*face_index.shape, values.shape[1])
 
 
 def covered_pixels(
     face_index: Int[Tensor, "B H W"], triangles: Int[Tensor, "F 3"], vertices: int
 ) -> CoveredPixels:
     """List the covered pixels; `vertices` is the number V of one image's vertices."""
-    flat = face_index.flatten()
-    pixel = (flat >= 0).nonzero().squeeze(1)
-    image = pixel.div(
-        max(face_index[0].numel() if len(face_index) else 1, 1), rounding_mode="floor"
-    )
-    corners = triangles.index_select(0, flat.index_select(0, pixel)).long()
-    return CoveredPixels(pixel, corners + (image * vertices)[:, None])
+    _, height, width = face_index.shape
+    image, row, column = (face_index >= 0).nonzero().T.contiguous()
+    pixel = (image * height + row) * width + column
+    seen = triangles.index_select(0, face_index.flatten().index_select(0, pixel))
+    return CoveredPixels(pixel, row, column, seen.T + image * vertices)
 
 
 def fragments_from_visibility(
@@ -53,28 +67,16 @@ def fragments_from_visibility(
         Fragments whose barycentrics and depth are differentiable with respect to `vertices`;
         `face_index` is piecewise constant and carries no gradient.
     """
-    _, height, width = face_index.shape
     covered = covered_pixels(face_index, triangles, vertices.shape[1])
-    corners = vertices.reshape(-1, 3).index_select(0, covered.corners.flatten()).view(-1, 3, 3)
-    center = torch.stack(
-        [covered.pixel % width, covered.pixel.div(width, rounding_mode="floor") % height], -1
-    )
+    x, y, z = covered.gather(vertices)
     # Relative to the pixel, nothing cancels, and inside all three areas have one sign.
-    x, y = (corners[..., :2] - center[:, None]).unbind(-1)
-    areas = x.roll(-1, 1) * y.roll(-2, 1) - y.roll(-1, 1) * x.roll(-2, 1)
-    total = areas.sum(1, keepdim=True)
+    x0, x1, x2 = x - covered.column.to(x)
+    y0, y1, y2 = y - covered.row.to(y)
+    areas = torch.stack([x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1])
+    total = areas.sum(0)
     weights = areas / torch.where(total == 0, torch.ones_like(total), total)
-    depth = (weights * corners[..., 2]).sum(1)
-    pixels = face_index.numel()
     return Fragments(
         face_index=face_index,
-        barycentrics=scatter_pixels(weights, covered.pixel, pixels).view(*face_index.shape, 3),
-        depth=scatter_pixels(depth, covered.pixel, pixels).view(face_index.shape),
+        barycentrics=covered.scatter(weights.T, face_index),
+        depth=covered.scatter((weights * z).sum(0)[:, None], face_index).squeeze(-1),
     )
-
-
-def scatter_pixels(
-    values: Float[Tensor, "P *C"], pixel: Int[Tensor, " P"], pixels: int
-) -> Float[Tensor, "N *C"]:
-    """Spread values of covered pixels over `pixels` pixels, zero elsewhere."""
-    return values.new_zeros(pixels, *values.shape[1:]).index_copy(0, pixel, values)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from xpress.rendering.fragments import covered_pixels, scatter_pixels
+from xpress.rendering.fragments import covered_pixels
 from xpress.rendering.rasterizers.base import Rasterizer
 from xpress.structures import Fragments
 
@@ -34,15 +34,10 @@ def interpolate(
 
     Differentiable with respect to the attributes and, through the barycentrics, the vertices.
     """
-    face_index = fragments.face_index
-    channels = attributes.shape[-1]
-    covered = covered_pixels(face_index, triangles, attributes.shape[1])
-    corners = attributes.reshape(-1, channels).index_select(0, covered.corners.flatten())
-    weights = fragments.barycentrics.reshape(-1, 3).index_select(0, covered.pixel)
-    values = (corners.view(-1, 3, channels) * weights[..., None]).sum(1)
-    return scatter_pixels(values, covered.pixel, face_index.numel()).view(
-        *face_index.shape, channels
-    )
+    covered = covered_pixels(fragments.face_index, triangles, attributes.shape[1])
+    weights = fragments.barycentrics.flatten(0, 2).index_select(0, covered.pixel).T.contiguous()
+    values = (covered.gather(attributes) * weights).sum(1)
+    return covered.scatter(values.T, fragments.face_index)
 
 
 def render(
