@@ -94,27 +94,28 @@ class AudioTrack:
         self._source.close()
 
     def _copied(self) -> Generator[av.Packet]:
+        tick = Fraction(1, self._stream.codec_context.sample_rate or _FALLBACK_RATE)
         for packet in self._source.demux(self._stream):
             pts = packet.dts if packet.pts is None else packet.pts
             if packet.size == 0 or pts is None:  # the flush at the end
                 continue
-            packet.pts = pts - self._ticks(packet)
-            packet.dts = packet.pts
-            if self._offset and packet.pts + (packet.duration or 0) <= 0:
+            # in samples, because AVI counts whole packets: too coarse to be shifted
+            start = seconds(pts, packet.time_base) - self._offset
+            length = seconds(packet.duration or 0, packet.time_base)
+            if self._offset and start + length <= 0:
                 continue
+            packet.time_base = tick
+            packet.pts = packet.dts = round(start / tick)
+            packet.duration = round(length / tick)
             packet.stream = self._out
             yield packet
-
-    def _ticks(self, timed: av.Packet | av.AudioFrame) -> int:
-        """The offset in the time base of a packet or frame."""
-        return round(self._offset / timed.time_base) if timed.time_base else 0
 
     def _transcoded(self) -> Generator[av.Packet]:
         context = self._out.codec_context
         resampler = av.AudioResampler(format="fltp", layout=context.layout, rate=context.rate)
         for frame in self._source.decode(self._stream):
-            if frame.pts is not None:
-                frame.pts -= self._ticks(frame)
+            if frame.pts is not None and frame.time_base:
+                frame.pts -= round(self._offset / frame.time_base)
                 if frame.pts < 0:
                     continue
             for resampled in resampler.resample(frame):
