@@ -94,7 +94,8 @@ class FaceParameters(_TensorStruct):
                 tensors = {n: torch.as_tensor(a) for n, a in extra.items()}
                 save_file({**arrays, **tensors}, beside)
             elif path.suffix == ".npz":
-                np.savez_compressed(beside, **{n: a.numpy() for n, a in arrays.items()}, **extra)
+                named = {n: a.numpy() for n, a in arrays.items()} | extra
+                np.savez_compressed(beside, allow_pickle=False, **named)
             else:
                 raise InputError(f"{path}: face parameters are saved as .npz or .safetensors")
             os.replace(beside, path)
@@ -117,6 +118,9 @@ class FaceParameters(_TensorStruct):
                 tensors = {n: arrays[n].float() for n in names}
             else:
                 with np.load(path, allow_pickle=False) as archive:
+                    missing = [n for n in names if n not in archive]
+                    if missing:
+                        raise KeyError(missing[0])
                     tensors = {n: torch.from_numpy(archive[n]).float() for n in names}
         except FileNotFoundError as error:
             raise InputError(f"{path}: no such file") from error

@@ -172,8 +172,11 @@ class MorphableModel(nn.Module):
         tensors = {k: v for k, v in self.named_buffers(recurse=False) if k not in BASES}
         tensors["triangles"] = self.triangles.int()
         tensors["mean_color"] = self.mean_color.half()
+        stored = {name: getattr(self, name) for name in BASES}
+        # Only the face has a colour basis; the rest is painted.
+        stored["color_basis"] = self.color_basis[:, : self.parts["face"].vertex_stop]
         for name, dtype in zip(BASES, (torch.int8, torch.int16, torch.int8), strict=True):
-            tensors[name], tensors[f"{name}_scale"] = quantize(getattr(self, name), dtype)
+            tensors[name], tensors[f"{name}_scale"] = quantize(stored[name], dtype)
         meta = {
             "format": FORMAT,
             "parts": json.dumps({name: asdict(part) for name, part in self.parts.items()}),
@@ -206,6 +209,8 @@ class MorphableModel(nn.Module):
         for name in BASES:
             tensors[name] = dequantize(tensors[name], tensors.pop(f"{name}_scale"))
         tensors["mean_color"] = tensors["mean_color"].float()
+        inner = len(tensors["mean"]) - tensors["color_basis"].shape[1]
+        tensors["color_basis"] = nn.functional.pad(tensors["color_basis"], (0, 0, 0, inner))
         embedding = LandmarkEmbedding(
             tensors.pop("landmark_corners"), tensors.pop("landmark_weights")
         )
