@@ -153,7 +153,9 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
     def job(config: DictConfig) -> Any:
         nonlocal started
         try:
-            configuration.check(name, config, arguments.overrides)
+            # the options of a sweep over tasks need not concern every one of them
+            relevant = [] if arguments.multirun else arguments.overrides
+            configuration.check(name, config, relevant)
             started = True
             return run(config)
         except InputError as error:

@@ -135,7 +135,7 @@ def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
     Args:
         command: `train` or `infer`.
         config: the composed configuration.
-        overrides: the arguments that it was composed with.
+        overrides: the arguments that have to mean something to the task.
 
     Raises:
         InputError: no task, options that the task does not take, or missing ones.
@@ -168,6 +168,9 @@ def explain(error: Exception, command: str, overrides: Sequence[str]) -> str:
     ambiguous = re.match(r"Ambiguous value for argument '(.+)'", str(error))
     if ambiguous:
         return f"{ambiguous[1]}: several values; -m runs them one after the other, [a,b] is a list"
+    present = re.search(r"Could not append.*already at '([^']+)'", str(error))
+    if present:
+        return f"{present[1]}: is an option already; leave out the plus"
     unknown = re.match(r"Could not override '([^']+)'|.*Key '([^']+)' (?:is )?not in", str(error))
     if unknown:
         name = unknown[1] or unknown[2]
