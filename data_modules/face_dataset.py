@@ -113,12 +113,12 @@ class FaceDataset(Dataset):
         rows = np.zeros(count, np.int64)
         flips, present, color = np.zeros((3, count), bool)
         for i, index in enumerate(indices):
-            rows[i], image = self._load(int(index))
-            row = rows[i]
+            row, image = self._load(int(index))
+            rows[i] = row
             present[i] = self.exact[row] or self._rng.random() >= self.negatives
             if present[i]:
                 flips[i] = self._flip(row)
-                crop, matrices[i] = self._cut(row, image, flips[i])
+                crop, matrices[i] = self._cut(row, image, bool(flips[i]))
             else:
                 crop = cut_negative(self._rng, image, self._boxes[row], size)
             images[i], color[i] = self._filter(row, crop)
@@ -174,7 +174,7 @@ class FaceDataset(Dataset):
         landmarks, contours = self.landmarks68[rows], self.contours[rows]
         has_contours = self.has_contours[rows] & present
         if flips.any():
-            width = np.array([self._width(row) for row in rows[flips]])
+            width = np.array([self._width(row) for row in rows[flips].tolist()])
             landmarks[flips] = _mirror(landmarks[flips], width)[:, MIRROR_68]
             contours[flips] = _mirror(contours[flips], width)[:, MIRROR_CONTOURS]
         parameters, has_parameters = self._parameters(rows, matrices, flips, present)

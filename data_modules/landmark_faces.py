@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 Paths = Sequence[str | os.PathLike] | Mapping[str, str | os.PathLike]
 
 
+@runtime_checkable
 class SyntheticSource(Protocol):
     """Something that provides rendered faces, as `SyntheticFacesDataModule` does."""
 

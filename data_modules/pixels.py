@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -19,6 +19,7 @@ AUTO_LIMIT = 3 << 30
 """Bytes of decoded pictures up to which `cache="auto"` keeps them decoded."""
 
 
+@runtime_checkable
 class Pixels(Protocol):
     """Pictures by row."""
 

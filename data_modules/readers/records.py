@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -62,6 +62,7 @@ class FaceRecords:
         )
 
 
+@runtime_checkable
 class Reader(Protocol):
     """A function that reads one format."""
 

@@ -162,22 +162,30 @@ def random_rotation(rng: np.random.Generator) -> Float32[np.ndarray, " 3"]:
     return Rotation.from_euler("yxz", [yaw, pitch, roll]).as_rotvec().astype(np.float32)
 
 
-def random_light(rng: np.random.Generator) -> Float32[np.ndarray, "9 3"]:
-    """Ambient light and one to three distant lamps, as spherical harmonics.
+def lamp(direction: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 9"]:
+    """Spherical harmonics of one distant white lamp of strength one, seen on a matt surface.
 
-    A lamp's clamped cosine is `1/4 + cos/2 + 5/32 (3 cos^2 - 1)` (Ramamoorthi and Hanrahan 2001),
-    spread over the bands by the addition theorem.
+    Its clamped cosine is `1/4 + cos/2 + 5/32 (3 cos^2 - 1)` to second order (Ramamoorthi and
+    Hanrahan, 2001), spread over the bands by the addition theorem.
+
+    Args:
+        direction: unit vector towards the lamp, camera space.
     """
+    bands = spherical_harmonics(torch.from_numpy(direction)).numpy()
+    degree = np.repeat([0, 1, 2], [1, 3, 5])
+    share = np.array([1 / 4, 1 / 2, 5 / 16])[degree]
+    return share * 4 * np.pi / (2 * degree + 1) * bands
+
+
+def random_light(rng: np.random.Generator) -> Float32[np.ndarray, "9 3"]:
+    """Ambient light and one to three lamps, rather from above and before, as illumination."""
     warmth = rng.normal(0, 0.06)
     tint = np.array([1 + warmth, 1.0, 1 - warmth]) * rng.uniform(0.97, 1.03, 3)
     illumination = np.zeros((9, 3))
     illumination[0] = rng.uniform(0.25, 0.75) * np.sqrt(4 * np.pi)
     for _ in range(rng.integers(1, 4)):
-        direction = rng.normal([0, 0.4, 0.8], 1)  # rather from above and before
+        direction = rng.normal([0, 0.4, 0.8], 1)
         direction /= np.linalg.norm(direction)
-        bands = spherical_harmonics(torch.from_numpy(direction)).numpy()
-        share = np.repeat([1 / 4, 1 / 2, 5 / 16], [1, 3, 5])
-        degree = np.repeat([0, 1, 2], [1, 3, 5])
-        lamp = share * 4 * np.pi / (2 * degree + 1) * bands
-        illumination += rng.uniform(0.1, 0.6) * lamp[:, None] * rng.uniform(0.9, 1.1, 3)
+        strength = rng.uniform(0.1, 0.6) * rng.uniform(0.9, 1.1, 3)
+        illumination += lamp(direction)[:, None] * strength
     return (illumination * tint * rng.uniform(0.75, 1.15)).astype(np.float32)
