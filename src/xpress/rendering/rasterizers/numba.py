@@ -23,50 +23,52 @@ from xpress.rendering.rasterizers.base import Rasterizer
 Buffers = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check  # the import hook of the tests would hand numba a wrapper
 def _draw(vertices, triangles, cull, face_index, depth):
     """Fill face_index (H, W) and depth (H, W); False if a triangle names no vertex."""
-    height, width = face_index.shape
-    count = vertices.shape[0]
+    number = vertices.dtype.type
+    zero, one = number(0), number(1)
+    last_row, last_column = number(face_index.shape[0] - 1), number(face_index.shape[1] - 1)
     face_index[:] = -1
     depth[:] = -np.inf
     for f in range(triangles.shape[0]):
         i, j, k = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        if min(i, j, k) < 0 or max(i, j, k) >= count:
+        if min(i, j, k) < 0 or max(i, j, k) >= vertices.shape[0]:
             return False
         x0, y0, z0 = vertices[i, 0], vertices[i, 1], vertices[i, 2]
         x1, y1, z1 = vertices[j, 0], vertices[j, 1], vertices[j, 2]
         x2, y2, z2 = vertices[k, 0], vertices[k, 1], vertices[k, 2]
-        if not math.isfinite(x0 + y0 + z0 + x1 + y1 + z1 + x2 + y2 + z2):
+        finite = math.isfinite(x0 + y0 + z0 + x1 + y1 + z1 + x2 + y2 + z2)
+        # Clamped before any conversion: an integer cannot hold every float.
+        left = np.ceil(max(min(x0, min(x1, x2)), zero))
+        right = np.floor(min(max(x0, max(x1, x2)), last_column))
+        top = np.ceil(max(min(y0, min(y1, y2)), zero))
+        bottom = np.floor(min(max(y0, max(y1, y2)), last_row))
+        if not (finite & (left <= right)):
             continue
-        # Clamped before the conversion: an integer cannot hold every float.
-        left = math.ceil(max(min(x0, x1, x2), 0.0))
-        right = math.floor(min(max(x0, x1, x2), width - 1.0))
-        if left > right:
-            continue
-        top = math.ceil(max(min(y0, y1, y2), 0.0))
-        bottom = math.floor(min(max(y0, y1, y2), height - 1.0))
-        for row in range(top, bottom + 1):
-            py = vertices.dtype.type(row)
+        py = top
+        while py <= bottom:
+            row = int(py)
             dy0, dy1, dy2 = y0 - py, y1 - py, y2 - py
-            for column in range(left, right + 1):
-                px = vertices.dtype.type(column)
+            px, column = left, int(left)
+            while px <= right:
                 dx0, dx1, dx2 = x0 - px, x1 - px, x2 - px
                 e0 = dx1 * dy2 - dy1 * dx2
                 e1 = dx2 * dy0 - dy2 * dx0
                 e2 = dx0 * dy1 - dy0 * dx1
+                # Without an area this is not a number, and no comparison holds for that.
+                z = (e0 * z0 + e1 * z1 + e2 * z2) / (e0 + e1 + e2)
                 # y points down: the front, counter-clockwise on screen, has negative areas.
-                front = e0 <= 0 and e1 <= 0 and e2 <= 0
-                if not front and (cull or not (e0 >= 0 and e1 >= 0 and e2 >= 0)):
-                    continue
-                area = e0 + e1 + e2
-                if area == 0:
-                    continue
-                z = (e0 * z0 + e1 * z1 + e2 * z2) / area
-                if z > depth[row, column]:
+                front = (e0 <= zero) & (e1 <= zero) & (e2 <= zero)
+                back = (e0 >= zero) & (e1 >= zero) & (e2 >= zero) & (not cull)
+                # One jump instead of one a condition: what it depends on cannot be predicted.
+                if (front | back) & (z > depth[row, column]):
                     depth[row, column] = z
                     face_index[row, column] = f
+                px += one
+                column += 1
+            py += one
     return True
 
 
