@@ -188,4 +188,4 @@ def random_light(rng: np.random.Generator) -> Float32[np.ndarray, "9 3"]:
         direction /= np.linalg.norm(direction)
         strength = rng.uniform(0.1, 0.6) * rng.uniform(0.9, 1.1, 3)
         illumination += lamp(direction)[:, None] * strength
-    return (illumination * tint * rng.uniform(0.75, 1.15)).astype(np.float32)
+    return (illumination * tint * rng.uniform(0.85, 1.6)).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import no_type_check
 
 import cv2
 import numpy as np
@@ -31,6 +32,7 @@ Face = dict[str, np.ndarray]
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # the import hook of the tests would hand numba a wrapper
 def _fill(seen, weights, triangles, colors, picture):
     """Paint interpolated vertex colours over (H, W, 3) where a triangle is seen."""
     for row in range(seen.shape[0]):
@@ -130,7 +132,7 @@ class SceneRenderer:
         # Pixel u of the small picture covers the centres OVERSAMPLING·u … of the large one.
         points = projected * np.float32(OVERSAMPLING)
         points[:, :2] += (OVERSAMPLING - 1) / 2
-        seen, weights, _ = rasterize_numpy(points, self.triangles, side, side)
+        seen, weights, _ = rasterize_numpy(points, self.triangles, side, side, cull_backfaces=True)
         large = cv2.resize(backdrop, (side, side), interpolation=cv2.INTER_LINEAR)
         _fill(seen, weights, self.triangles, colors, large)
         small = cv2.resize(large, (self.size, self.size), interpolation=cv2.INTER_AREA)

@@ -87,7 +87,7 @@ def test_landmarks_and_contours_stay_on_the_pixels_they_name(write_pack):
         assert plain != mirrored or not seen
         flipped += mirrored
         checked += len(seen)
-    assert checked > 120
+    assert checked > 100
     assert 8 <= flipped <= 32
 
 
