@@ -1,0 +1,90 @@
+"""The source's expressions over time, with the resting face they are relative to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Float
+
+from xpress.errors import InputError
+from xpress.reenactment.faces import FaceSample
+from xpress.reenactment.neutral import LOOK_AHEAD, RestingFace
+
+Timed = tuple[Fraction, FaceSample | None]
+
+
+@dataclass(frozen=True)
+class DriverFrame:
+    """What one frame of the source gives to the target.
+
+    Attributes:
+        time: seconds after the first frame.
+        expression: activations in [0, 1].
+        neutral: the source's resting expression, the same in all frames.
+        base: `ExpressionGeometry.neutral` of the source's identity, the same in all frames.
+        detected: False where the expression of the last frame with a face is held.
+    """
+
+    time: Fraction
+    expression: Float[np.ndarray, " Ke"]
+    neutral: Float[np.ndarray, " Ke"]
+    base: Float[np.ndarray, "7"]
+    detected: bool = True
+
+
+def drive(
+    faces: Iterable[Timed],
+    resting: RestingFace,
+    name: str,
+    neutral: Float[np.ndarray, " Ke"] | None = None,
+    still: bool = False,
+) -> Iterator[DriverFrame]:
+    """Expressions of a source's faces, frame by frame.
+
+    The first frames come once `LOOK_AHEAD` seconds have been seen, as the resting face is
+    estimated from them; only expressions wait, no pictures. Frames before the first face show
+    the resting face.
+
+    Args:
+        faces: time and face of each frame, None where there is none.
+        resting: estimates the resting face.
+        name: of the source, for messages.
+        neutral: the resting expression where it is known.
+        still: the source is one picture.
+
+    Raises:
+        InputError: no frame shows a face.
+    """
+    waiting: list[Timed] = []
+    seen: list[FaceSample] = []
+    stream = iter(faces)
+    for time, face in stream:
+        waiting.append((time, face))
+        if face is not None:
+            seen.append(face)
+        if seen and time >= LOOK_AHEAD:
+            break
+    if not seen:
+        raise InputError(f"{name}: no face found in any frame; give a source that shows one")
+    identity = np.median([face.identity for face in seen], axis=0)
+    if neutral is None:
+        expressions = np.array([face.expression for face in seen])
+        neutral = (
+            resting.of_photo(expressions[0], identity) if still else resting.of_clip(expressions)
+        )
+    base = resting.geometry.neutral(identity)
+    held = neutral
+    for time, face in _chain(waiting, stream):
+        held = held if face is None else face.expression
+        yield DriverFrame(time, held, neutral, base, face is not None)
+
+
+def _chain(waiting: list[Timed], stream: Iterator[Timed]) -> Iterator[Timed]:
+    """What waits, freed as it goes, and then the rest."""
+    waiting.reverse()
+    while waiting:
+        yield waiting.pop()
+    yield from stream
