@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset, get_worker_info
-
 from xpress.data_modules.augment import Augment, canonical_crop, cut_flipped, to_grey
 from xpress.data_modules.batch import RawFaces
 from xpress.data_modules.negatives import cut_negative
 from xpress.data_modules.pixels import Pixels
 from xpress.data_modules.readers.records import FaceRecords
 from xpress.data_modules.targets import ParameterTable, move_pose
+
 from xpress.errors import InputError
 from xpress.morphable.landmark_names import MIRROR_68, MIRROR_CONTOURS
 from xpress.structures import FaceParameters
@@ -209,11 +209,21 @@ class FaceDataset(Dataset):
         matrices = np.where(valid[:, None, None], matrices, np.eye(2, 3))
         pose = move_pose(table.rotation, table.translation, table.scale, matrices)
         rotation, translation, scale = (torch.from_numpy(a.astype(np.float32)) for a in pose)
-        known = [
-            torch.from_numpy(np.where(valid.reshape(-1, *[1] * (a.ndim - 1)), a, np.float32(0)))
-            for a in (table.identity, table.expression, table.color, table.illumination)
-        ]
-        return FaceParameters(*known, rotation, translation, scale), valid
+
+        def known(name: str) -> torch.Tensor:
+            values = getattr(table, name)
+            return torch.from_numpy(values * valid.reshape(-1, *[1] * (values.ndim - 1)))
+
+        parameters = FaceParameters(
+            identity=known("identity"),
+            expression=known("expression"),
+            color=known("color"),
+            illumination=known("illumination"),
+            rotation=rotation,
+            translation=translation,
+            scale=scale,
+        )
+        return parameters, valid
 
 
 def identity_collate(batch: RawFaces) -> RawFaces:
@@ -226,7 +236,8 @@ def seed_worker(worker: int) -> None:
     del worker
     info = get_worker_info()
     cv2.setNumThreads(0)
-    info.dataset.reseed(info.seed)
+    if info is not None and isinstance(info.dataset, FaceDataset):
+        info.dataset.reseed(info.seed)
 
 
 def _number(identities: list[str]) -> tuple[list[str], np.ndarray]:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
-
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.batch import RawFaces
 from xpress.data_modules.face_dataset import (
@@ -26,6 +25,7 @@ from xpress.data_modules.pixels import load_pixels
 from xpress.data_modules.readers import read_records
 from xpress.data_modules.sampling import FaceSampler, expression_weights
 from xpress.data_modules.targets import load_fits
+
 from xpress.errors import InputError
 from xpress.structures import FaceBatch
 

@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, UInt8
-
 from xpress.data_modules.readers.records import FaceRecords, decode
+
 from xpress.errors import InputError
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Subset
-
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.batch import RawFaces
 from xpress.data_modules.face_dataset import (
@@ -27,6 +26,7 @@ from xpress.data_modules.sampling import FaceSampler
 from xpress.data_modules.synthetic.cache import load_cache, render_cache
 from xpress.data_modules.synthetic.scene import SceneRenderer
 from xpress.data_modules.targets import load_expressions
+
 from xpress.errors import InputError
 from xpress.morphable.model import MorphableModel
 from xpress.structures import FaceBatch

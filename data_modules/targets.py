@@ -41,9 +41,16 @@ class ParameterTable:
     @staticmethod
     def zeros(count: int, identity: int, expression: int, color: int) -> ParameterTable:
         """No row valid."""
-        shapes = (identity,), (expression,), (color,), (9, 3), (3,), (2,), ()
-        arrays = [np.zeros((count, *shape), np.float32) for shape in shapes]
-        return ParameterTable(*arrays, np.zeros(count, bool))
+        return ParameterTable(
+            identity=np.zeros((count, identity), np.float32),
+            expression=np.zeros((count, expression), np.float32),
+            color=np.zeros((count, color), np.float32),
+            illumination=np.zeros((count, 9, 3), np.float32),
+            rotation=np.zeros((count, 3), np.float32),
+            translation=np.zeros((count, 2), np.float32),
+            scale=np.zeros(count, np.float32),
+            valid=np.zeros(count, bool),
+        )
 
     @staticmethod
     def cat(tables: list[ParameterTable]) -> ParameterTable:

@@ -10,6 +10,7 @@ from xpress.data_modules.readers.csv import read_csv
 from xpress.data_modules.readers.parquet import read_parquet
 from xpress.data_modules.readers.pts import read_pts
 from xpress.data_modules.readers.records import FaceRecords, Reader
+
 from xpress.errors import InputError
 
 __all__ = ["FaceRecords", "Reader", "read_csv", "read_parquet", "read_pts", "read_records"]

@@ -6,13 +6,13 @@ import csv
 from pathlib import Path
 
 import numpy as np
-
 from xpress.data_modules.readers.records import (
     CONTOUR_POINTS,
     FaceRecords,
     report_skipped,
     usable_landmarks,
 )
+
 from xpress.errors import InputError
 
 _PATH_COLUMNS = ("path", "image", "image_path", "file", "filename")

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from xpress.data_modules.readers.records import (
     CONTOUR_POINTS,
     FaceRecords,
     report_skipped,
     usable_landmarks,
 )
+
 from xpress.errors import InputError
 
 _REQUIRED = ("image", "landmarks68")

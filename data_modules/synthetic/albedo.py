@@ -49,7 +49,8 @@ class AlbedoPainter:
         self._face = face
         self._hairline = float(points[17:27, 1].max())
         self._lips = _inside_ring(face, points[list(_LIPS[0])], points[list(_LIPS[1])])
-        self._brows = sum(_near_line(face, points[list(brow)], 0.45) for brow in _BROWS)
+        lines = [_near_line(face, points[list(brow)], 0.45) for brow in _BROWS]
+        self._brows = np.maximum(*lines)
 
     def __call__(
         self, rng: np.random.Generator
@@ -75,7 +76,7 @@ class AlbedoPainter:
         brow = skin * rng.uniform(0.15, 0.7)
         albedo = np.tile(skin, (self.skin_vertices, 1))
         albedo += self._lips[:, None] * (lip - skin)
-        albedo += self._brows.clip(0, 1)[:, None] * (brow - skin)
+        albedo += self._brows[:, None] * (brow - skin)
         return albedo
 
     def _paint_hair(self, rng: np.random.Generator, albedo: np.ndarray) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numba import njit
-
 from xpress.data_modules.synthetic.albedo import AlbedoPainter
 from xpress.data_modules.synthetic.parameters import (
     ExpressionSampler,
     random_light,
     random_rotation,
 )
+
 from xpress.morphable.model import MorphableModel
 from xpress.rendering.camera import project, rotate
 from xpress.rendering.lighting import shade
@@ -167,7 +167,7 @@ class SceneRenderer:
     def _background(self, rng: np.random.Generator) -> np.ndarray:
         size, kind = (self.size, self.size), rng.random()
         if kind < 0.45 and len(self.backgrounds):
-            image = self.backgrounds[rng.integers(len(self.backgrounds))]
+            image = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
             side = int(min(image.shape[:2]) * rng.uniform(0.25, 0.6))
             top = rng.integers(0, image.shape[0] - side + 1)
             # The face stands in the middle: pieces come from the left or right border.

@@ -8,7 +8,6 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 from torch.utils.data import DataLoader
-
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.face_dataset import (
     FaceDataset,
@@ -19,6 +18,7 @@ from xpress.data_modules.face_dataset import (
 from xpress.data_modules.pixels import load_pixels
 from xpress.data_modules.readers import read_records
 from xpress.data_modules.targets import load_fits
+
 from xpress.errors import InputError
 from xpress.media.crop import Crop
 from xpress.morphable.landmark_names import MIRROR_68, MIRROR_CONTOURS

@@ -5,9 +5,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
-
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.landmark_faces import LandmarkFacesDataModule, held_out
+
 from xpress.errors import InputError
 from xpress.structures import FaceBatch
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-
 from xpress.data_modules.pixels import DecodedPixels, EncodedPixels, load_pixels
 from xpress.data_modules.readers import read_records
+
 from xpress.errors import InputError
 
 

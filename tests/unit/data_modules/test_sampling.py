@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from xpress.data_modules.sampling import FaceSampler, expression_measures, expression_weights
 
 

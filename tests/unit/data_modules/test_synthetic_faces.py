@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 import xpress.data_modules.synthetic.cache as cache_module
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.landmark_faces import LandmarkFacesDataModule
 from xpress.data_modules.synthetic.scene import SceneRenderer
 from xpress.data_modules.synthetic_faces import SyntheticFacesDataModule
+
 from xpress.errors import InputError
 from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.model import MorphableModel

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
-
 from xpress.data_modules.targets import ParameterTable, load_expressions, load_fits, move_pose
+
 from xpress.errors import InputError
 from xpress.media.crop import Crop
 from xpress.rendering.camera import project, rotation_matrix

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from xpress.data_modules.readers import read_records
+
 from xpress.errors import InputError
 from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-
 from xpress.data_modules.readers import read_records
+
 from xpress.errors import InputError
 
 

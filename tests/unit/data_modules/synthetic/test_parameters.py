@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from xpress.data_modules.synthetic.parameters import (
     ExpressionSampler,
     lamp,
     random_light,
     random_rotation,
 )
+
 from xpress.rendering.camera import rotation_matrix
 from xpress.rendering.lighting import shade
 
