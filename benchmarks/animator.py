@@ -1,0 +1,97 @@
+"""Time of one reenacted frame, stage by stage, on one core.
+
+Usage: python benchmarks/animator.py [--frames 100] [--size 512] [--face 250]
+
+The target is a synthetic picture of noise under a mean face: time does not depend on what the
+picture shows, only on its size and the face's. Prints medians, so no other process should run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections import defaultdict
+
+import cv2
+import numpy as np
+import torch
+
+from xpress.morphable.model import MorphableModel
+from xpress.reenactment.animator import FaceAnimator
+from xpress.structures import FaceParameters
+
+MODEL_HEIGHT = 22.0
+"""Centimetres from the jaw to the top of the mean face's trusted skin."""
+
+
+def face_in(size: int, face: int, model: MorphableModel) -> FaceParameters:
+    """Parameters of a slightly turned mean face in the middle of a square picture."""
+    identity, expression, color = (torch.zeros(1, n) for n in model.sizes)
+    return FaceParameters(
+        identity=identity,
+        expression=expression,
+        color=color,
+        illumination=torch.zeros(1, 9, 3),
+        rotation=torch.tensor([[0.05, 0.2, 0.02]]),
+        translation=torch.tensor([[size / 2, size / 2]]),
+        scale=torch.tensor([face / MODEL_HEIGHT]),
+    )
+
+
+def talking(frames: int, names: list[str]) -> np.ndarray:
+    """(T, 53) expressions in which everything that costs time happens."""
+    phase = np.linspace(0, 12 * np.pi, frames)
+    motion = np.zeros((frames, len(names)), np.float32)
+    waves = {
+        "jawOpen": 0.5 + 0.5 * np.sin(phase),
+        "mouthSmile_L": 0.5 + 0.5 * np.sin(0.7 * phase),
+        "mouthSmile_R": 0.5 + 0.5 * np.sin(0.7 * phase),
+        "eyeBlink_L": np.maximum(np.sin(1.3 * phase), 0),
+        "eyeBlink_R": np.maximum(np.sin(1.3 * phase), 0),
+        "browInnerUp_L": 0.5 + 0.5 * np.sin(0.4 * phase),
+    }
+    for name, wave in waves.items():
+        motion[:, names.index(name)] = wave
+    # Extractors never return exact zeros: every blendshape costs its share.
+    return np.clip(motion + 0.01, 0, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--face", type=int, default=250, help="height of the face in pixels")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    model = MorphableModel.default()
+    image = np.random.default_rng(0).integers(0, 256, (arguments.size,) * 2 + (3,), np.uint8)
+    parameters = face_in(arguments.size, arguments.face, model)
+    animator = FaceAnimator(model)
+    motion = talking(arguments.frames, model.expression_names)
+    animator.set_target(image, parameters)
+    for expression in motion[:5]:
+        animator.render(expression)  # compiles
+    stages: dict[str, list[float]] = defaultdict(list)
+    for expression in motion:
+        for stage, run in (
+            ("set_target", lambda: animator.set_target(image, parameters)),
+            ("render", lambda e=expression: animator.render(e)),
+        ):
+            animator.timings.clear()
+            start = time.perf_counter()
+            run()
+            stages[stage].append(time.perf_counter() - start)
+            if stage == "render":
+                for name, seconds in animator.timings.items():
+                    stages[f"  {name}"].append(seconds)
+    print(f"{platform.processor() or platform.machine()}, one thread, {arguments.frames} frames")
+    print(f"picture {arguments.size}x{arguments.size}, face {arguments.face} px")
+    for name in sorted(stages, key=lambda n: (n.startswith(" "), n)):
+        low, middle, high = np.percentile(np.array(stages[name]) * 1000, (10, 50, 90))
+        print(f"{name:14s} {middle:7.2f} ms   (10% {low:.2f}, 90% {high:.2f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""What the frame loop needs to know of the face's anatomy: fixed sets of vertices and triangles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int, Int32
+
+from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmark_weights import LIDS, LIPS_INNER
+from xpress.morphable.model import MorphableModel
+
+MOUTH_PARTS = ("mouth_socket", "gums_tongue", "teeth_upper", "teeth_lower")
+SKIN, OTHER = -1, -2
+JAW = slice(0, 17)
+EYE_CORNERS = (36, 39, 42, 45)
+NOSE_BRIDGE = (27, 28)
+BELOW_JAW = 0.6
+"""Centimetres under the jaw line where the neck begins: it follows by extrapolation."""
+BEHIND_EARS = 3.4
+"""Depth (model z) behind which ears and the back of the head lie."""
+RIGID_CORNER, CORNER_RADIUS = 0.3, 0.55
+RIGID_BRIDGE, BRIDGE_RADIUS = 0.3, 1.1
+"""Factor on expression offsets at the rigid point, and the Gaussian radius (cm) of the damping."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Skin around an opening of the face and what lies inside it.
+
+    Attributes:
+        triangles: of the whole mesh.
+        part: of each triangle: interior part from zero, `SKIN`, or `OTHER` for skin whose motion
+            is not trusted (neck, ears).
+        loop: vertices where skin and interior meet.
+        corners, weights: embedding of the opening's visible rim, in order. The loop lies deeper:
+            behind lids and lips, which are thick.
+    """
+
+    triangles: Int32[np.ndarray, "F 3"]
+    part: Int32[np.ndarray, " F"]
+    loop: Int[np.ndarray, " N"]
+    corners: Int[np.ndarray, "R 3"]
+    weights: Float32[np.ndarray, "R 3"]
+
+    def rim(self, projected: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "R 2"]:
+        """The opening's visible rim in pixels."""
+        corners = projected[self.corners] * self.weights[..., None]
+        return corners.sum(1)[:, :2]
+
+    def feet(
+        self, mean: Float32[np.ndarray, "V 3"], vertices: Int[np.ndarray, " N"]
+    ) -> tuple[Int[np.ndarray, " N"], Float32[np.ndarray, " N"]]:
+        """The point of the rim nearest to each vertex of the mean face: segment and share."""
+        rim = (mean[self.corners] * self.weights[..., None]).sum(1)
+        along = np.roll(rim, -1, axis=0) - rim
+        offset = mean[vertices][:, None] - rim
+        share = (offset * along).sum(-1) / np.maximum((along * along).sum(-1), 1e-9)
+        share = share.clip(0, 1)
+        distance = np.linalg.norm(offset - share[..., None] * along, axis=-1)
+        nearest = distance.argmin(1)
+        return nearest, share[np.arange(len(nearest)), nearest]
+
+
+class Anatomy:
+    """Fixed index sets of a face model.
+
+    Attributes:
+        mean: (V, 3) mean shape.
+        damping: (V,) factor on expression offsets: bone does not move under the eye corners and
+            the bridge of the nose, whatever the blendshapes say.
+        skin: (F, 3) triangles whose motion is trusted: the face without neck, ears and nape.
+        face: (F, 3) triangles of the whole face part.
+        mouth, eyes: surroundings and interior of the openings; left eye first.
+    """
+
+    def __init__(self, model: MorphableModel) -> None:
+        self.mean = mean = model.mean.numpy()
+        marks = model.landmarks68(model.mean[None])[0].numpy()
+        self.eye_distance = float(np.linalg.norm(marks[36] - marks[45]))
+        self.damping = _damping(model, mean, marks)
+        self.face = _triangles(model, "face")
+        self._trusted = _trusted(mean, marks)
+        self.skin = self.face[self._trusted[self.face].all(axis=1)]
+        self.mouth = self._surroundings(
+            model, model.inner_lip_loop.numpy(), MOUTH_PARTS, _contour(model, LIPS_INNER), 2.2
+        )
+        half = len(LIDS) // 2
+        self.eyes = [
+            self._surroundings(
+                model,
+                model.eyelid_loops[side].numpy(),
+                ("eye_sockets", f"eyeball_{name}"),
+                _contour(model, lids),
+                1.6,
+            )
+            for side, (name, lids) in enumerate((("left", LIDS[half:]), ("right", LIDS[:half])))
+        ]
+
+    def _surroundings(self, model, loop, names, contour, reach) -> Surroundings:
+        """Skin within `reach` cm of a loop's box, and the named interior parts near it."""
+        mean = model.mean.numpy()
+        low, high = mean[loop].min(0) - reach, mean[loop].max(0) + reach
+        near = ((mean[:, :2] > low[:2]) & (mean[:, :2] < high[:2])).all(axis=1)
+        skin = np.where(self._trusted[self.face].all(axis=1), SKIN, OTHER)
+        groups = [_triangles(model, name) for name in names]
+        inner = np.repeat(np.arange(len(names)), [len(g) for g in groups])
+        triangles = np.concatenate([self.face, *groups])
+        part = np.concatenate([skin, inner]).astype(np.int32)
+        keep = near[triangles].any(axis=1)
+        return Surroundings(np.ascontiguousarray(triangles[keep]), part[keep], loop, *contour)
+
+
+def _contour(model: MorphableModel, points: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    rows = [68 + int(np.flatnonzero(p == CONTOUR_MEDIAPIPE_INDEX)[0]) for p in points]
+    return model.landmark_corners.numpy()[rows], model.landmark_weights.numpy()[rows]
+
+
+def _triangles(model: MorphableModel, name: str) -> Int32[np.ndarray, "F 3"]:
+    return np.ascontiguousarray(model.part_triangles(name).numpy().astype(np.int32))
+
+
+def _trusted(mean: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    jaw = marks[JAW]
+    order = np.argsort(jaw[:, 0])
+    line = np.interp(mean[:, 0], jaw[order, 0], jaw[order, 1])
+    return (mean[:, 1] > line - BELOW_JAW) & (mean[:, 2] > BEHIND_EARS)
+
+
+def _damping(
+    model: MorphableModel, mean: np.ndarray, marks: np.ndarray
+) -> Float32[np.ndarray, " V"]:
+    damping = np.ones(len(mean), np.float32)
+    rigid = [(i, RIGID_CORNER, CORNER_RADIUS) for i in EYE_CORNERS]
+    rigid += [(i, RIGID_BRIDGE, BRIDGE_RADIUS) for i in NOSE_BRIDGE]
+    for mark, floor, radius in rigid:
+        distance = np.linalg.norm(mean - marks[mark], axis=1)
+        hold = 1 - (1 - floor) * np.exp(-0.5 * (distance / radius) ** 2)
+        damping = np.minimum(damping, hold.astype(np.float32))
+    start = model.parts["face"].vertex_stop
+    damping[start:] = 1
+    for name in ("eyeball_left", "eyeball_right"):
+        # Gaze stays the target's; a turned cornea would only poke through the lids.
+        part = model.parts[name]
+        damping[part.vertex_start : part.vertex_stop] = 0
+    return damping

@@ -1,0 +1,160 @@
+"""Fine rasters around the openings of the face, for eyes and mouth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import no_type_check
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32
+from numba import njit
+
+from xpress.reenactment.anatomy import OTHER, Surroundings
+from xpress.reenactment.layers import opening_mask
+from xpress.reenactment.warp import Grid
+from xpress.rendering.rasterizers.numba import rasterize_numpy
+
+CELLS = 200
+"""Cells along the longer side of a close-up, between one and `FINEST` to a pixel."""
+FINEST = 3.0
+
+ROUGHLY = 0.05
+"""How far outside the rim interior may be seen, over the opening's width."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a close-up shows in each of its cells.
+
+    Attributes:
+        part: interior part from zero, `SKIN`, or `OTHER` for nothing and for untrusted skin.
+        face_index: triangle (of the close-up's own), -1 for nothing.
+        barycentrics: weights of its corners.
+    """
+
+    part: Int32[np.ndarray, "h w"]
+    face_index: Int32[np.ndarray, "h w"]
+    barycentrics: Float32[np.ndarray, "h w 3"]
+
+
+class CloseUp:
+    """A fine raster around an opening of the face: which cell sees skin, eyeball, tooth, tongue.
+
+    Args:
+        surroundings: of the opening.
+        margins: room beside, above and below the rim, over the opening's width.
+        recess: how far the interior is pushed back, over the opening's width: a fitted eyeball
+            must not poke through a fitted lid.
+    """
+
+    def __init__(
+        self, surroundings: Surroundings, margins: tuple[float, float, float], recess: float
+    ) -> None:
+        self.surroundings = surroundings
+        self.vertices, local = np.unique(surroundings.triangles, return_inverse=True)
+        self.triangles = np.ascontiguousarray(local.reshape(-1, 3).astype(np.int32))
+        self.part = np.append(surroundings.part, np.int32(OTHER))  # index -1: nothing is seen
+        inner = np.unique(surroundings.triangles[surroundings.part >= 0])
+        self.interior = np.isin(self.vertices, inner)
+        self.margins, self.recess = margins, recess
+
+    def place(self, projected: Float32[np.ndarray, "V 3"]) -> None:
+        """Lay the raster around the opening of a target with these vertices."""
+        rim = projected[self.surroundings.loop, :2]
+        low, high = rim.min(0), rim.max(0)
+        self.width = max(float(np.hypot(*(high - low))), 2.0)
+        beside, above, below = (m * self.width for m in self.margins)
+        low, high = low - np.array([beside, above]), high + np.array([beside, below])
+        zoom = min(max(CELLS / float((high - low).max()), 1.0), FINEST)
+        self.grid = Grid.over(low, high, zoom)
+        self.cell_width = self.width * self.grid.zoom[0]
+
+    def draw(self, projected: Float32[np.ndarray, "V 3"]) -> Seen:
+        """Rasterise projected vertices of the whole mesh; what is inside stays inside the rim."""
+        points = self.grid.to_cells(projected[self.vertices])
+        points[self.interior, 2] -= self.recess * self.width
+        face_index, barycentrics, _ = rasterize_numpy(points, self.triangles, *self.grid.size)
+        part = self.part[face_index]
+        inside = self._outline(projected[self.surroundings.loop, :2])
+        inside |= self._outline(self.surroundings.rim(projected))
+        part[~inside & (part >= 0)] = OTHER
+        return Seen(part, face_index, barycentrics)
+
+    def _outline(self, points: Float32[np.ndarray, "N 2"]) -> Bool[np.ndarray, "h w"]:
+        deep = np.column_stack([points, np.zeros(len(points), np.float32)])
+        outline = self.grid.to_cells(deep)[:, :2]
+        return opening_mask(self.grid.size, outline, ROUGHLY * self.cell_width)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check  # the import hook of the tests would hand numba a wrapper
+def paint_interior(
+    face_index, barycentrics, part, triangles, colors, source, layer, trusted, shade, out
+):
+    """Paint the interior's cells: the target's own pixels where they show the same part.
+
+    Args:
+        face_index: (h, w) triangle of each cell.
+        barycentrics: (h, w, 3).
+        part: (h, w) interior part, negative cells are left alone.
+        triangles: (F, 3).
+        colors: (V, 3) model colours, 0 to 255.
+        source: (V, 2) cell where the target shows each vertex.
+        layer: (h, w, 3) uint8, the target in the same cells.
+        trusted: (P, h, w) how surely the target shows each part there.
+        shade: (h, w) factor on model colours.
+        out: (h, w, 3) float32.
+    """
+    height, width = part.shape
+    for row in range(height):
+        for column in range(width):
+            p = part[row, column]
+            if p < 0:
+                continue
+            f = face_index[row, column]
+            x = y = red = green = blue = np.float32(0)
+            for n in range(3):
+                v, w = triangles[f, n], barycentrics[row, column, n]
+                x += w * source[v, 0]
+                y += w * source[v, 1]
+                red += w * colors[v, 0]
+                green += w * colors[v, 1]
+                blue += w * colors[v, 2]
+            s = shade[row, column]
+            red, green, blue = red * s, green * s, blue * s
+            if 0 <= x and x < width - 1 and 0 <= y and y < height - 1:
+                i, j = int(y), int(x)
+                fy, fx = y - i, x - j
+                w00, w01 = (1 - fy) * (1 - fx), (1 - fy) * fx
+                w10, w11 = fy * (1 - fx), fy * fx
+                t = (
+                    w00 * trusted[p, i, j]
+                    + w01 * trusted[p, i, j + 1]
+                    + w10 * trusted[p, i + 1, j]
+                    + w11 * trusted[p, i + 1, j + 1]
+                )
+                if t > 0:
+                    own = (
+                        w00 * layer[i, j, 0]
+                        + w01 * layer[i, j + 1, 0]
+                        + w10 * layer[i + 1, j, 0]
+                        + w11 * layer[i + 1, j + 1, 0]
+                    )
+                    red += t * (own - red)
+                    own = (
+                        w00 * layer[i, j, 1]
+                        + w01 * layer[i, j + 1, 1]
+                        + w10 * layer[i + 1, j, 1]
+                        + w11 * layer[i + 1, j + 1, 1]
+                    )
+                    green += t * (own - green)
+                    own = (
+                        w00 * layer[i, j, 2]
+                        + w01 * layer[i, j + 1, 2]
+                        + w10 * layer[i + 1, j, 2]
+                        + w11 * layer[i + 1, j + 1, 2]
+                    )
+                    blue += t * (own - blue)
+            out[row, column, 0] = red
+            out[row, column, 1] = green
+            out[row, column, 2] = blue

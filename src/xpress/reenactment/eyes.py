@@ -1,0 +1,92 @@
+"""Eyes that stay where they are while lids move over them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+
+from xpress.reenactment.anatomy import Anatomy
+from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
+from xpress.reenactment.layers import ellipse, extend_colors, opening_mask
+from xpress.reenactment.openings import Interior, Opening
+
+MARGINS = (0.3, 0.45, 0.4)
+"""Room beside, above and below the target's lids, over the eye's width."""
+RECESS = 0.06
+"""How far the eyeball is pushed back under the lids, over the eye's width."""
+LASHES = 0.07
+"""Width of the lid's rim that carries the lashes, over the eye's width."""
+EDGE = 0.05
+"""How far from the lids the target's own eyeball is trusted, over the eye's width."""
+CLOSED, OPEN = 0.03, 0.09
+"""Visible area over the eye's width squared: model eyeball below, the target's own above."""
+LEVEL = (0.4, 0.95)
+"""Limits of the light's level on a model eyeball."""
+LID_SHADE, LID_SHADE_REACH = 0.45, 0.06
+"""Darkening of a model eyeball next to the lids, and its reach over the eye's width."""
+
+
+class EyeOpening(Opening):
+    """Prepares one eye of a target and shows it through new lids.
+
+    Args:
+        anatomy: of the face model.
+        side: 0 for the face owner's left eye, 1 for the right.
+        albedo: (V, 3) colours of the face model in [0, 1].
+    """
+
+    def __init__(self, anatomy: Anatomy, side: int, albedo: Float32[np.ndarray, "V 3"]) -> None:
+        super().__init__(CloseUp(anatomy.eyes[side], MARGINS, RECESS), anatomy.mean)
+        self.albedo = albedo[self.close_up.vertices]
+
+    def _prepare(self, own, projected, light) -> None:
+        width = self.close_up.width
+        seen = self.close_up.draw(projected)
+        ball = self.grid.to_pixels((seen.part >= 0).astype(np.float32)) > 0.5
+        rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
+        self.lashes = max(width * LASHES, 0.5)
+        edge = max(width * EDGE, 0.5)
+        opened = opening_mask(own.shape[:2], rim, 0)
+        inner = cv2.erode((opened & ball).astype(np.uint8), ellipse(edge)) > 0
+        # A highlight at the rim would be drawn out into a streak.
+        calm = cv2.morphologyEx(own, cv2.MORPH_OPEN, ellipse(4 * edge))
+        extended = np.where(inner[..., None], own, extend_colors(calm, inner, 2 * edge))
+        size = self.grid.size[::-1]
+        self.ball = cv2.resize(extended, size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        wide = opening_mask(own.shape[:2], rim, self.lashes) | ball
+        self.skin = extend_colors(own, ~wide, max(self.lashes, 1.0))
+        area = float((seen.part >= 0).sum()) / self.close_up.cell_width**2
+        self.own_share = float(np.clip((area - CLOSED) / (OPEN - CLOSED), 0, 1))
+        level = np.clip(light.mean(), *LEVEL) / max(float(light.mean()), 1e-3)
+        self.colors = (self.albedo * light * level * 255).astype(np.float32)
+
+    def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
+        """The eyeball seen between new lids."""
+        opening = (seen.part >= 0).astype(np.uint8)
+        if not opening.any():
+            return None
+        color = self.ball
+        if self.own_share < 1:
+            color = self.own_share * color + (1 - self.own_share) * self._model_ball(seen, opening)
+        return Interior(color, opening.astype(np.float32))
+
+    def _model_ball(self, seen: Seen, opening: np.ndarray) -> Float32[np.ndarray, "h w 3"]:
+        """The face model's eyeball, for a target whose eyes are closed."""
+        reach = self.close_up.cell_width * LID_SHADE_REACH
+        distance = cv2.distanceTransform(opening, cv2.DIST_L2, 3)
+        color = np.zeros((*opening.shape, 3), np.float32)
+        nowhere = np.full((len(self.albedo), 2), -1, np.float32)
+        paint_interior(
+            seen.face_index,
+            seen.barycentrics,
+            seen.part,
+            self.close_up.triangles,
+            self.colors,
+            nowhere,
+            np.zeros((1, 1, 3), np.uint8),
+            np.zeros((2, 1, 1), np.float32),
+            (1 - LID_SHADE * np.exp(-distance / reach)).astype(np.float32),
+            color,
+        )
+        return color

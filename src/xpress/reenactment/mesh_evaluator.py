@@ -1,0 +1,127 @@
+"""The face model in numpy for the frame loop: sparse expressions, projection, normals."""
+
+from __future__ import annotations
+
+from typing import no_type_check
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int32
+from numba import njit
+
+from xpress.morphable.model import MorphableModel
+from xpress.structures import FaceParameters
+
+NEGLIGIBLE = 1e-3
+"""Expression offsets below (model units, about 10 micrometres) are dropped."""
+
+
+class MeshEvaluator:
+    """Evaluates one face at a time without torch.
+
+    Three quarters of the expression basis are zero: offsets are kept vertex by vertex, and an
+    expression costs what it moves.
+
+    Args:
+        model: the face model.
+        damping: factor on every vertex's expression offsets.
+    """
+
+    def __init__(self, model: MorphableModel, damping: Float32[np.ndarray, " V"]) -> None:
+        self.model = model
+        basis = model.expression_basis.numpy() * damping[:, None]
+        moved = np.abs(basis).max(axis=2) > NEGLIGIBLE
+        expression, vertex = np.nonzero(moved)
+        self._vertex = vertex.astype(np.int32)
+        self._offset = np.ascontiguousarray(basis[expression, vertex], np.float32)
+        self._start = np.searchsorted(expression, np.arange(len(basis) + 1)).astype(np.int64)
+        self._identity: np.ndarray | None = None
+        self._neutral = model.mean.numpy()
+
+    def neutral(self, identity: Float[torch.Tensor, "1 Ki"]) -> Float32[np.ndarray, "V 3"]:
+        """The expressionless face in model space; the last identity is remembered."""
+        values = identity.detach().cpu().numpy()
+        if self._identity is None or not np.array_equal(values, self._identity):
+            self._identity = values.copy()
+            self._neutral = self.model.neutral(identity.detach().cpu().float())[0].numpy()
+        return self._neutral
+
+    def offsets(self, expression: Float32[np.ndarray, " Ke"]) -> Float32[np.ndarray, "V 3"]:
+        """What an expression (or a change of it) adds to the vertices, model space."""
+        out = np.zeros((len(self._neutral), 3), np.float32)
+        _accumulate(self._start, self._vertex, self._offset, expression.astype(np.float32), out)
+        return out
+
+
+class Camera:
+    """The scaled orthographic camera of one face, in numpy.
+
+    Attributes:
+        linear: (3, 3) float32; row vectors times it are pixels (y down) and depth in pixels.
+        offset: (3,) float32 pixels.
+    """
+
+    def __init__(self, parameters: FaceParameters) -> None:
+        rotation = cv2.Rodrigues(parameters.rotation[0].detach().cpu().numpy().astype(float))[0]
+        flip = np.array([1.0, -1.0, 1.0])
+        self.linear = np.ascontiguousarray(
+            (float(parameters.scale[0]) * rotation.T * flip).astype(np.float32)
+        )
+        self.offset = np.append(parameters.translation[0].detach().cpu().numpy(), 0)
+        self.offset = self.offset.astype(np.float32)
+
+    def project(self, points: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "V 3"]:
+        """Model space to pixels and depth, as `xpress.rendering.camera.project` does."""
+        return points @ self.linear + self.offset
+
+    def displace(self, offsets: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "V 3"]:
+        """What an offset in model space is in pixels."""
+        return offsets @ self.linear
+
+
+def camera_normals(
+    projected: Float32[np.ndarray, "V 3"], triangles: Int32[np.ndarray, "F 3"]
+) -> Float32[np.ndarray, "V 3"]:
+    """Unit normals in camera space (y up, +z to the viewer), zero where no triangle is."""
+    out = np.zeros_like(projected)
+    _normals(projected, triangles, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+@no_type_check  # the import hook of the tests would hand numba a wrapper
+def _accumulate(start, vertex, offset, weight, out):
+    for e in range(weight.shape[0]):
+        w = weight[e]
+        if w == 0:
+            continue
+        for n in range(start[e], start[e + 1]):
+            v = vertex[n]
+            out[v, 0] += w * offset[n, 0]
+            out[v, 1] += w * offset[n, 1]
+            out[v, 2] += w * offset[n, 2]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _normals(projected, triangles, out):
+    for f in range(triangles.shape[0]):
+        i, j, k = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        ax = projected[j, 0] - projected[i, 0]
+        ay = projected[i, 1] - projected[j, 1]
+        az = projected[j, 2] - projected[i, 2]
+        bx = projected[k, 0] - projected[i, 0]
+        by = projected[i, 1] - projected[k, 1]
+        bz = projected[k, 2] - projected[i, 2]
+        x, y, z = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+        for v in (i, j, k):
+            out[v, 0] += x
+            out[v, 1] += y
+            out[v, 2] += z
+    for v in range(out.shape[0]):
+        length = np.sqrt(out[v, 0] ** 2 + out[v, 1] ** 2 + out[v, 2] ** 2)
+        if length > 0:
+            out[v, 0] /= length
+            out[v, 1] /= length
+            out[v, 2] /= length

@@ -1,0 +1,125 @@
+"""The mouth's inside: the target's own pixels where it shows them, the face model's elsewhere."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+
+from xpress.reenactment.anatomy import MOUTH_PARTS, Anatomy
+from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
+from xpress.reenactment.layers import ellipse, extend_colors, opening_mask
+from xpress.reenactment.openings import Interior, Opening
+
+MARGINS = (0.35, 0.3, 0.85)
+"""Room beside, above and below the target's lips for the new mouth, over the mouth's width."""
+LIP_LINE = 0.012
+"""Half width, over the mouth's width, of the dark line between lips that is not lip colour."""
+MARGIN = 0.02
+"""How far from the lips the target's own interior is trusted, over the mouth's width."""
+CLOSED, OPEN = 0.002, 0.008
+"""Area of a hole over the mouth's width squared: none below, fully shown above."""
+LEVEL = (0.5, 1.0)
+"""Limits of the light's level inside the mouth."""
+LIFT = 0.5
+"""Exponent on the model's colours: light that bounces about inside the mouth."""
+DARKEST = np.array([0.055, 0.025, 0.025], np.float32)
+"""Albedo that is added everywhere: no mouth is black inside."""
+OCCLUSION, OCCLUSION_REACH = 0.65, 0.045
+"""Darkening next to the lips, and its reach over the mouth's width."""
+TEETH_RATIO = (0.75, 1.6)
+"""Limits of the target's teeth over the model's in brightness."""
+TEETH = (2, 3)
+"""Numbers of the teeth in `MOUTH_PARTS`, upper first."""
+
+
+class MouthOpening(Opening):
+    """Prepares a target's mouth and paints the inside of new ones.
+
+    Args:
+        anatomy: of the face model.
+        albedo: (V, 3) colours of the face model in [0, 1].
+    """
+
+    def __init__(self, anatomy: Anatomy, albedo: Float32[np.ndarray, "V 3"]) -> None:
+        super().__init__(CloseUp(anatomy.mouth, MARGINS, 0.0), anatomy.mean)
+        self.albedo = albedo[self.close_up.vertices].clip(0, 1) ** LIFT + DARKEST
+
+    def _prepare(self, own, projected, light) -> None:
+        width = self.close_up.width
+        self.layer = cv2.resize(own, self.grid.size[::-1], interpolation=cv2.INTER_LINEAR)
+        seen = self.close_up.draw(projected)
+        self.trusted = self._trusted(seen.part)
+        self.source = self.grid.to_cells(projected[self.close_up.vertices])[:, :2].copy()
+        colors = self.albedo * _soft_light(light) * 255
+        self.colors = self._match_teeth(colors.astype(np.float32), seen)
+        rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
+        thickness = max(width * LIP_LINE, 0.5)
+        mask = opening_mask(own.shape[:2], rim, thickness)
+        self.skin = extend_colors(own, ~mask, max(2 * thickness, 1.0))
+
+    def _trusted(self, part: np.ndarray) -> Float32[np.ndarray, "P h w"]:
+        """Where the target shows each interior part, away from the lips."""
+        margin = self.close_up.cell_width * MARGIN
+        inside = cv2.erode((part >= 0).astype(np.uint8), ellipse(margin))
+        masks = [(part == p).astype(np.float32) * inside for p in range(len(MOUTH_PARTS))]
+        size = 2 * max(int(margin), 1) + 1
+        return np.stack([cv2.blur(m, (size, size)) * (m > 0) for m in masks])
+
+    def _match_teeth(self, colors: np.ndarray, seen: Seen) -> Float32[np.ndarray, "V 3"]:
+        """Give the model's teeth the brightness and tint of those that the target shows."""
+        weight = self.trusted[list(TEETH)].sum(0)
+        if weight.sum() < 0.002 * self.close_up.cell_width**2:
+            return colors
+        # The brighter half: the rest of what is seen lies in the lips' shade.
+        own = self.layer[weight > 0.5].astype(np.float32)
+        shown = np.unique(self.close_up.triangles[seen.face_index[weight > 0.5]])
+        if len(own) < 8 or not len(shown):
+            return colors
+        own = own[own.sum(1) >= np.median(own.sum(1))].mean(0)
+        model = np.percentile(colors[shown], 75, axis=0)
+        ratio = np.sqrt(own.mean() / model.mean() * own / model)
+        ratio = np.clip(ratio, *TEETH_RATIO)
+        for part in TEETH:
+            rows = np.unique(self.close_up.triangles[self.close_up.part[:-1] == part])
+            colors[rows] *= ratio
+        return colors.clip(0, 250).astype(np.float32)
+
+    def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
+        """Teeth, gums, tongue and the dark behind them; None where the mouth is closed."""
+        hole = cv2.morphologyEx((seen.part >= 0).astype(np.uint8), cv2.MORPH_OPEN, ellipse(1))
+        area = float(hole.sum()) / self.close_up.cell_width**2
+        if area < CLOSED:
+            return None
+        color = np.zeros((*hole.shape, 3), np.float32)
+        distance = cv2.distanceTransform(hole, cv2.DIST_L2, 3)
+        reach = self.close_up.cell_width * OCCLUSION_REACH
+        paint_interior(
+            seen.face_index,
+            seen.barycentrics,
+            seen.part,
+            self.close_up.triangles,
+            self.colors,
+            self.source,
+            self.layer,
+            self.trusted,
+            1 - OCCLUSION * np.exp(-distance / reach),
+            color,
+        )
+        share = min((area - CLOSED) / (OPEN - CLOSED), 1.0)
+        return Interior(extend_inside(color, hole), hole * np.float32(share))
+
+
+def extend_inside(
+    color: Float32[np.ndarray, "h w 3"], hole: np.ndarray
+) -> Float32[np.ndarray, "h w 3"]:
+    """Colours continued a little over the hole's edge, where the feather will want them."""
+    weight = cv2.blur(hole.astype(np.float32), (7, 7))
+    around = cv2.blur(color * hole[..., None], (7, 7)) / np.maximum(weight, 1e-3)[..., None]
+    return np.where(hole[..., None] > 0, color, around)
+
+
+def _soft_light(light: Float32[np.ndarray, " 3"]) -> Float32[np.ndarray, " 3"]:
+    """Half as coloured as the skin's light, and never so bright that teeth glare."""
+    mean = max(float(light.mean()), 1e-3)
+    return (np.clip(mean, *LEVEL) * np.sqrt(np.clip(light / mean, 0.5, 2))).astype(np.float32)

@@ -1,0 +1,207 @@
+"""Backward flow: where in the target's picture each pixel of the new frame comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import no_type_check
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float32, Int32
+from numba import njit
+
+from xpress.rendering.rasterizers.numba import Buffers, rasterize_numpy
+
+LARGEST = 320
+"""Longest side of the face in the flow's own raster; larger faces get an upsampled flow."""
+MARGIN = (0.22, 0.12, 0.45)
+"""Room beside, above and below the face for the flow to fade, over the face's longer side."""
+COARSE = 4
+"""Pixels of the raster to one cell of the grid on which the flow is extended."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A raster laid over a box of the image.
+
+    Attributes:
+        box: x0, y0, x1, y1 in pixels, exclusive at the end; may reach beyond the image.
+        size: (height, width) of the raster.
+    """
+
+    box: tuple[int, int, int, int]
+    size: tuple[int, int]
+
+    @staticmethod
+    def over(low, high, zoom: float) -> Grid:
+        """A raster of `zoom` cells to a pixel over the whole pixels between two corners."""
+        x0, y0 = int(np.floor(low[0])), int(np.floor(low[1]))
+        x1, y1 = max(int(np.ceil(high[0])), x0 + 4), max(int(np.ceil(high[1])), y0 + 4)
+        size = max(round((y1 - y0) * zoom), 4), max(round((x1 - x0) * zoom), 4)
+        return Grid((x0, y0, x1, y1), size)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the box in pixels."""
+        x0, y0, x1, y1 = self.box
+        return y1 - y0, x1 - x0
+
+    @property
+    def zoom(self) -> tuple[float, float]:
+        """Cells per pixel along x and y."""
+        height, width = self.shape
+        return self.size[1] / width, self.size[0] / height
+
+    def to_cells(self, projected: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "V 3"]:
+        """Pixels to cells, keeping depth; cell and pixel centres are at integers."""
+        zoom = np.array([*self.zoom, 1], np.float32)
+        corner = np.array([self.box[0] - 0.5, self.box[1] - 0.5, 0], np.float32)
+        half = np.array([0.5, 0.5, 0], np.float32)
+        return projected * zoom - (corner * zoom + half)
+
+    def to_pixels(self, cells: np.ndarray) -> np.ndarray:
+        """A map in cells resampled to the pixels of the box."""
+        if self.size == self.shape:
+            return cells
+        shrinks = self.size[0] > self.shape[0]
+        mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return cv2.resize(cells, self.shape[::-1], interpolation=mode)
+
+
+def face_grid(points: Float32[np.ndarray, "V 3"], height: int, width: int) -> Grid:
+    """The raster around a projected face with room for the flow to fade out.
+
+    The room ends at the image's border, unless the face itself does not.
+    """
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    side = float((high - low).max())
+    beside, above, below = (side * m for m in MARGIN)
+    room_low, room_high = low - np.array([beside, above]), high + np.array([beside, below])
+    room_low = np.maximum(room_low, np.minimum(low, 0))
+    room_high = np.minimum(room_high, np.maximum(high, (width, height)))
+    return Grid.over(room_low, room_high, min(1.0, LARGEST / max(side, 1.0)))
+
+
+def vertex_maps(
+    grid: Grid,
+    projected: Float32[np.ndarray, "V 3"],
+    triangles: Int32[np.ndarray, "F 3"],
+    attributes: Float32[np.ndarray, "V C"],
+    buffers: Buffers | None = None,
+) -> tuple[Float32[np.ndarray, "H W C"], Bool[np.ndarray, "H W"], Buffers]:
+    """Attributes of the front-facing surface in the grid's cells, and where there is any."""
+    height, width = grid.size
+    if buffers is not None and buffers[0].shape != grid.size:
+        buffers = None
+    buffers = rasterize_numpy(
+        grid.to_cells(projected), triangles, height, width, cull_backfaces=True, out=buffers
+    )
+    maps = np.zeros((height, width, attributes.shape[1]), np.float32)
+    resolve(buffers[0], buffers[1], triangles, attributes, maps)
+    return maps, buffers[0] >= 0, buffers
+
+
+def extend(
+    maps: Float32[np.ndarray, "H W C"], known: Bool[np.ndarray, "H W"]
+) -> Float32[np.ndarray, "H W C"]:
+    """Continue maps beyond where they are known, smoothly to zero at the raster's border.
+
+    A membrane on a coarse grid: its height is the map at the silhouette and zero at the border,
+    so nothing tears and nothing jumps. Inside holes (mouth, eyes) it spans from edge to edge.
+    """
+    height, width = known.shape
+    small = max(width // COARSE, 3), max(height // COARSE, 3)
+    weight = cv2.resize(known.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(maps, small, interpolation=cv2.INTER_AREA).reshape(*small[::-1], -1)
+    fixed = weight > 0.3
+    coarse = np.where(fixed[..., None], total / np.maximum(weight, 0.3)[..., None], 0)
+    coarse = coarse.astype(np.float32)
+    fixed[[0, -1]] = True
+    fixed[:, [0, -1]] = True
+    coarse[[0, -1]] = 0
+    coarse[:, [0, -1]] = 0
+    _push_pull(coarse, fixed)
+    _relax(coarse, fixed, 24)
+    fill = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    fill = fill.reshape(maps.shape)
+    base = np.where(known[..., None], maps, fill)
+    inside = _soft_inside(known)[..., None]
+    return fill + inside * (base - fill)
+
+
+def _soft_inside(known: np.ndarray) -> np.ndarray:
+    """One well inside the outer silhouette, falling to zero at it; holes count as inside."""
+    solid = np.zeros(known.shape, np.uint8)
+    contours, _ = cv2.findContours(known.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(solid, contours, -1, 1, cv2.FILLED)
+    solid = cv2.erode(solid, np.ones((5, 5), np.uint8), borderValue=0)
+    return cv2.blur(solid.astype(np.float32), (5, 5))
+
+
+def _push_pull(values: np.ndarray, fixed: np.ndarray) -> None:
+    """A first guess for unknown cells from ever coarser averages of the known ones."""
+    levels = []
+    weight = fixed.astype(np.float32)
+    total = values * weight[..., None]
+    while min(weight.shape) > 2:
+        levels.append((total, weight))
+        size = (weight.shape[1] + 1) // 2, (weight.shape[0] + 1) // 2
+        total = cv2.resize(total, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], -1)
+        weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    guess = total / np.maximum(weight, 1e-6)[..., None]
+    for total, weight in reversed(levels):
+        upper = cv2.resize(guess, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        upper = upper.reshape(total.shape)
+        share = np.minimum(weight, 1)[..., None]
+        guess = total + (1 - share) * upper
+    values[~fixed] = guess[~fixed]
+
+
+def sampling_map(flow: Float32[np.ndarray, "H W 2"], grid: Grid) -> Float32[np.ndarray, "H W 2"]:
+    """Absolute source coordinates for `cv2.remap` from a flow in pixels."""
+    out = np.ascontiguousarray(flow).copy()
+    x0, y0, x1, y1 = grid.box
+    out[..., 0] += np.arange(x0, x1, dtype=np.float32)
+    out[..., 1] += np.arange(y0, y1, dtype=np.float32)[:, None]
+    return out
+
+
+@njit(cache=True, nogil=True)
+@no_type_check  # the import hook of the tests would hand numba a wrapper
+def resolve(face_index, barycentrics, triangles, attributes, out):
+    """Interpolate vertex attributes (V, C) at the covered pixels of out (H, W, C)."""
+    height, width = face_index.shape
+    channels = attributes.shape[1]
+    for row in range(height):
+        for column in range(width):
+            f = face_index[row, column]
+            if f < 0:
+                continue
+            i, j, k = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+            a = barycentrics[row, column, 0]
+            b = barycentrics[row, column, 1]
+            c = barycentrics[row, column, 2]
+            for n in range(channels):
+                out[row, column, n] = (
+                    a * attributes[i, n] + b * attributes[j, n] + c * attributes[k, n]
+                )
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _relax(values, fixed, rounds):
+    """Over-relaxed Gauss-Seidel on Laplace's equation; fixed cells and the border stay."""
+    height, width, channels = values.shape
+    for _ in range(rounds):
+        for row in range(1, height - 1):
+            for column in range(1, width - 1):
+                if fixed[row, column]:
+                    continue
+                for n in range(channels):
+                    mean = 0.25 * (
+                        values[row - 1, column, n]
+                        + values[row + 1, column, n]
+                        + values[row, column - 1, n]
+                        + values[row, column + 1, n]
+                    )
+                    values[row, column, n] += 1.7 * (mean - values[row, column, n])
