@@ -130,7 +130,7 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
 def mesh_landmarks(reenactor: Reenactor, stage, rested, driver) -> np.ndarray:
     """Where the face model puts the landmarks: what a perfect drawing would show."""
     expression = stage.expression(driver, rested)
-    return reenactor.extractor.decoder.update(rested.face, expression=expression).landmarks68
+    return reenactor.extractor.update(rested.face, expression=expression).landmarks68
 
 
 def table(output, driver, labels, used, mesh) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,7 +18,7 @@ LONG_SIDE = 640
 SMALL_SIDE = 800
 """A picture with a longer side up to this is searched once more at twice its size."""
 STILL_ROTATIONS = (0.0, -0.45, 0.45, -0.9, 0.9)
-"""Radians of roll that are tried on a photograph, one after the other."""
+"""Radians of roll that are looked for in a photograph."""
 
 BOX_SHIFT = (0.0, 0.09)
 """Middle of the canonical crop from the middle of dlib's box, box sides, in the face's axes."""
@@ -52,6 +52,10 @@ class Detection:
         return Crop((float(x), float(y)), self.side * BOX_RATIO, size, self.angle)
 
 
+Detector = Callable[..., list[Detection]]
+"""Faces of an RGB picture by falling area; `rotations` may be given as in `FaceDetector`."""
+
+
 class FaceDetector:
     """dlib's HOG detector on a bounded number of pixels. One instance per thread.
 
@@ -72,17 +76,19 @@ class FaceDetector:
 
         Args:
             image: RGB.
-            rotations: rolls to look for, in order; the first that finds anything ends the search.
+            rotations: rolls to look for; the others are tried only if the first finds nothing, and
+                the one with the best score counts.
         """
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         zoom = min(self.long_side / max(grey.shape), 1.0)
         if zoom < 1:
             grey = cv2.resize(grey, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-        found: list[Detection] = []
-        for angle in rotations:
-            found = self._at(grey, zoom, angle)
-            if found:
-                break
+        found = self._at(grey, zoom, rotations[0])
+        if not found:
+            others = (self._at(grey, zoom, angle) for angle in rotations[1:])
+            found = max(
+                others, key=lambda faces: max((f.score for f in faces), default=-1), default=[]
+            )
         return sorted(found, key=lambda face: -face.side)
 
     def _at(self, grey: np.ndarray, zoom: float, angle: float) -> list[Detection]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import onnxruntime
@@ -161,6 +163,20 @@ class CodeDecoder:
         return face.replace(landmarks68=points[:68], contours=points[68:])
 
 
+@runtime_checkable
+class Extractor(Protocol):
+    """What the tracker and the reenactor ask of an extractor; see `FaceExtractor`."""
+
+    def __call__(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop) -> FaceSample:
+        """The face inside `crop` of a picture."""
+
+    def settled(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop) -> FaceSample:
+        """The face that `crop` shows at least in part."""
+
+    def update(self, face: FaceSample, **changes) -> FaceSample:
+        """The face with some parameters changed and its landmarks to match."""
+
+
 class FaceExtractor:
     """Cuts a crop, encodes it and decodes the code.
 
@@ -169,13 +185,17 @@ class FaceExtractor:
         decoder: turns a code into parameters and landmarks.
     """
 
-    def __init__(self, encoder: EncoderSession, decoder: CodeDecoder) -> None:
+    def __init__(self, encoder: Callable[[np.ndarray], np.ndarray], decoder: CodeDecoder) -> None:
         self.encoder = encoder
         self.decoder = decoder
 
     def __call__(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop) -> FaceSample:
         """The face inside `crop` of a picture."""
         return self.decoder(self.encoder(crop.cut(image)[None])[0], crop)
+
+    def update(self, face: FaceSample, **changes) -> FaceSample:
+        """As `CodeDecoder.update`."""
+        return self.decoder.update(face, **changes)
 
     def settled(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop, rounds: int = 4) -> FaceSample:
         """Encode, crop anew around the landmarks found, and repeat until the crop stays."""

@@ -23,8 +23,10 @@ ROWS = {
     "brows": [BROW_RIGHT, BROW_LEFT],
 }
 """Signals of each of the `REGIONS`."""
-_UNIT = 1e-4
-"""Ridge, squared eye distances per activation: keeps weak shapes from large steps."""
+_RIDGE = 1e-4
+"""Squared eye distances per activation: keeps weak shapes from large steps."""
+_ENOUGH = 5e-4
+"""Eye distances that nobody sees."""
 
 
 class ExpressionGeometry:
@@ -66,28 +68,35 @@ class ExpressionGeometry:
         wanted: Float[np.ndarray, "7"],
         rows: Sequence[int],
         movable: np.ndarray | None = None,
-        rounds: int = 8,
+        rounds: int = 6,
     ) -> Float[np.ndarray, " Ke"]:
         """The expression in [0, 1] nearest to the given one whose signals are the wanted ones.
 
-        Alternating projections onto the box and onto the signals' affine space: near enough after
-        a few rounds where both meet, a compromise where they do not.
+        Least-norm steps towards the signals, each without the shapes that a bound holds back.
 
         Args:
             expression: where to start, may lie outside the box.
             wanted: `changes` to reach.
             rows: which of the seven signals are to be reached.
             movable: shapes that may change; gaze never does.
-            rounds: of projections.
+            rounds: steps at most.
         """
         used = self._owned[rows] if movable is None else self._owned[rows] & movable
         steer = np.where(used, self._expression.T[rows], 0.0)
         full = self._expression.T[rows]
-        inverse = steer.T @ np.linalg.inv(steer @ steer.T + _UNIT * np.eye(len(rows)))
         x = np.clip(expression, 0, 1)
         for _ in range(rounds):
-            x = np.clip(x + inverse @ (wanted[rows] - full @ x), 0, 1)
+            missing = wanted[rows] - full @ x
+            if np.abs(missing).max() < _ENOUGH:
+                break
+            step = _least_norm(steer, missing)
+            held = ((x <= 0) & (step < 0)) | ((x >= 1) & (step > 0))
+            x = np.clip(x + _least_norm(np.where(held, 0.0, steer), missing), 0, 1)
         return x
+
+
+def _least_norm(steer: Float[np.ndarray, "R Ke"], missing: Float[np.ndarray, " R"]) -> np.ndarray:
+    return steer.T @ np.linalg.solve(steer @ steer.T + _RIDGE * np.eye(len(missing)), missing)
 
 
 def _signals(points: Float[np.ndarray, "B L 3"]) -> Float[np.ndarray, "B 7"]:

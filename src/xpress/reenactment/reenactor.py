@@ -18,9 +18,9 @@ from xpress.media.sources import FrameSource, ImageSource, ParameterSource, open
 from xpress.morphable.action_units import ActionUnits
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
-from xpress.reenactment.detect import STILL_ROTATIONS, FaceDetector, choose_faces
+from xpress.reenactment.detect import STILL_ROTATIONS, Detector, FaceDetector, choose_faces
 from xpress.reenactment.driver import DriverFrame, Timed, drive
-from xpress.reenactment.extractor import CodeDecoder, EncoderSession, FaceExtractor
+from xpress.reenactment.extractor import CodeDecoder, EncoderSession, Extractor, FaceExtractor
 from xpress.reenactment.faces import FaceSample
 from xpress.reenactment.filter import FaceFilter
 from xpress.reenactment.geometry import ExpressionGeometry
@@ -90,8 +90,8 @@ class Reenactor:
     def __init__(
         self,
         model: MorphableModel,
-        extractor: FaceExtractor,
-        detector: FaceDetector | None = None,
+        extractor: Extractor,
+        detector: Detector | None = None,
         animators: Callable[[], Animator] | None = None,
         size: int = 128,
     ) -> None:
@@ -218,7 +218,7 @@ class Reenactor:
             smooth.reset()
             return None
         filtered = smooth(face, float(time))
-        return self.extractor.decoder.update(filtered)
+        return self.extractor.update(filtered)
 
     def driver(
         self,

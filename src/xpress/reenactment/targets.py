@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from xpress.reenactment.transfer import Transfer
 from xpress.structures import FaceParameters
 
 
+@runtime_checkable
 class Animator(Protocol):
     """Moves the face of a picture; see `animator.FaceAnimator`."""
 

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from xpress.media.crop import Crop
-from xpress.reenactment.detect import Detection, FaceDetector
-from xpress.reenactment.extractor import FaceExtractor
+from xpress.reenactment.detect import Detection, Detector
+from xpress.reenactment.extractor import Extractor
 from xpress.reenactment.faces import FaceSample, upright_crop
 
 PRESENT = 0.5
@@ -42,8 +42,8 @@ class FaceTracker:
 
     def __init__(
         self,
-        detector: FaceDetector,
-        extractor: FaceExtractor,
+        detector: Detector,
+        extractor: Extractor,
         choose: Choice = largest,
         size: int = 128,
         present: float = PRESENT,
@@ -98,7 +98,7 @@ class FaceTracker:
         """Present, and with its middle inside the picture."""
         height, width = image.shape[:2]
         x, y = face.landmarks68.mean(0)
-        return face.presence >= self.present and -1 < x < width and -1 < y < height
+        return bool(face.presence >= self.present and -1 < x < width and -1 < y < height)
 
     def _advance(self, face: FaceSample) -> None:
         here = upright_crop(face.landmarks68, self.size)
@@ -125,8 +125,8 @@ def apart_from(others: Sequence[FaceTracker], first: Detection) -> Choice:
 
 
 def track_all(
-    detector: FaceDetector,
-    extractor: FaceExtractor,
+    detector: Detector,
+    extractor: Extractor,
     image: UInt8[np.ndarray, "H W 3"],
     faces: Sequence[Detection],
     size: int = 128,
