@@ -52,8 +52,12 @@ class Surroundings:
 
     def feet(
         self, mean: Float32[np.ndarray, "V 3"], vertices: Int[np.ndarray, " N"]
-    ) -> tuple[Int[np.ndarray, " N"], Float32[np.ndarray, " N"]]:
-        """The point of the rim nearest to each vertex of the mean face: segment and share."""
+    ) -> tuple[Int[np.ndarray, " N"], Float32[np.ndarray, " N"], Float32[np.ndarray, " N"]]:
+        """The point of the rim nearest to each vertex of the mean face.
+
+        Returns:
+            The rim's segment, the share of it, and the distance in centimetres.
+        """
         rim = (mean[self.corners] * self.weights[..., None]).sum(1)
         along = np.roll(rim, -1, axis=0) - rim
         offset = mean[vertices][:, None] - rim
@@ -61,7 +65,8 @@ class Surroundings:
         share = share.clip(0, 1)
         distance = np.linalg.norm(offset - share[..., None] * along, axis=-1)
         nearest = distance.argmin(1)
-        return nearest, share[np.arange(len(nearest)), nearest]
+        rows = np.arange(len(nearest))
+        return nearest, share[rows, nearest], distance[rows, nearest]
 
 
 class Anatomy:

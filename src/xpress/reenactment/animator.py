@@ -16,6 +16,7 @@ from xpress.morphable.model import MorphableModel
 from xpress.reenactment.anatomy import Anatomy
 from xpress.reenactment.composite import Box, apply_gain, blend, clip_box, inside, intersect
 from xpress.reenactment.eyes import EyeOpening
+from xpress.reenactment.layers import crop_box
 from xpress.reenactment.mesh_evaluator import Camera, MeshEvaluator, camera_normals
 from xpress.reenactment.mouth import MouthOpening
 from xpress.reenactment.openings import Opening
@@ -26,7 +27,13 @@ from xpress.reenactment.relight import (
     sh_bands,
     shading_change,
 )
-from xpress.reenactment.warp import extend, face_grid, sampling_map, vertex_maps
+from xpress.reenactment.warp import (
+    extend,
+    face_grid,
+    moving_box,
+    sampling_map,
+    vertex_maps,
+)
 from xpress.structures import FaceParameters
 
 STILL, MOVED = 0.002, 0.015
@@ -132,12 +139,12 @@ class FaceAnimator:
         change = np.zeros(len(moved), np.float32)
         if self.relight:
             normals = camera_normals(projected, self.anatomy.skin)
-            change = shading_change(self._normals, normals, self._light_luma)
+            change = shading_change(self._normals, normals, self._light_luma, self._skin_vertices)
         attributes = np.column_stack([-moved[:, :2], change]).astype(np.float32)
         maps, known, self._buffers = vertex_maps(
             self._grid, projected, self.anatomy.skin, attributes, self._buffers
         )
-        maps = extend(maps, known)
+        extend(maps, known)
         if self.relight:
             sigma = max(0.012 * self._eye_distance * self._grid.zoom[0], 0.6)
             maps[..., 2] = cv2.GaussianBlur(maps[..., 2], (0, 0), sigma)
@@ -146,12 +153,21 @@ class FaceAnimator:
     def _warp(self, maps: Float32[np.ndarray, "R C 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """The grid's box of the target, moved and relit."""
         maps = self._grid.to_pixels(maps)
-        source = sampling_map(maps[..., :2], self._grid)
-        skin = cv2.remap(
-            self._image, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        )
-        if self.relight:
-            apply_gain(skin, maps[..., 2])
+        skin = crop_box(self._image, self._grid.box).copy()
+        x0, y0, x1, y1 = moving_box(maps)
+        if x1 > x0 and y1 > y0:
+            maps = maps[y0:y1, x0:x1]
+            corner = self._grid.box[0] + x0, self._grid.box[1] + y0
+            moved = cv2.remap(
+                self._image,
+                sampling_map(maps, corner),
+                None,
+                cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            if self.relight:
+                apply_gain(moved, maps[..., 2])
+            skin[y0:y1, x0:x1] = moved
         return skin
 
     def _paint(self, skin, opening: Opening, projected, moved, maps) -> None:
@@ -177,7 +193,7 @@ class FaceAnimator:
         height, width = self._image.shape[:2]
         inside_image = (points[:, 0] > 0) & (points[:, 0] < width - 1)
         inside_image &= (points[:, 1] > 0) & (points[:, 1] < height - 1)
-        index = np.flatnonzero(inside_image & (facing > 0.3))[::3]
+        index = np.flatnonzero(inside_image & (facing > 0.3))[::6]
         x, y = points[index, :2].T.copy()
         if not len(index):
             return estimate_illumination(*(np.zeros((0, 3), np.float32) for _ in range(3)))

@@ -14,9 +14,9 @@ from xpress.reenactment.layers import opening_mask
 from xpress.reenactment.warp import Grid
 from xpress.rendering.rasterizers.numba import rasterize_numpy
 
-CELLS = 200
+CELLS = 180
 """Cells along the longer side of a close-up, between one and `FINEST` to a pixel."""
-FINEST = 3.0
+FINEST = 2.0
 
 ROUGHLY = 0.05
 """How far outside the rim interior may be seen, over the opening's width."""
@@ -73,10 +73,19 @@ class CloseUp:
         """Rasterise projected vertices of the whole mesh; what is inside stays inside the rim."""
         points = self.grid.to_cells(projected[self.vertices])
         points[self.interior, 2] -= self.recess * self.width
-        face_index, barycentrics, _ = rasterize_numpy(points, self.triangles, *self.grid.size)
-        part = self.part[face_index]
         inside = self._outline(projected[self.surroundings.loop, :2])
         inside |= self._outline(self.surroundings.rim(projected))
+        rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+        box = np.array([columns[0], rows[0], columns[-1], rows[-1]] if len(rows) else [0] * 4)
+        chosen = np.empty(len(self.triangles), np.int64)
+        count = _choose(points, self.triangles, self.part, box, *self.grid.size, chosen)
+        chosen = chosen[:count]
+        face_index, barycentrics, _ = rasterize_numpy(
+            points, self.triangles[chosen], *self.grid.size, cull_backfaces=True
+        )
+        chosen = np.append(chosen, -1).astype(np.int32)  # index -1: nothing is seen
+        face_index = chosen[face_index]
+        part = self.part[face_index]
         part[~inside & (part >= 0)] = OTHER
         return Seen(part, face_index, barycentrics)
 
@@ -122,7 +131,7 @@ def paint_interior(
                 blue += w * colors[v, 2]
             s = shade[row, column]
             red, green, blue = red * s, green * s, blue * s
-            if 0 <= x and x < width - 1 and 0 <= y and y < height - 1:
+            if x >= 0 and x < width - 1 and y >= 0 and y < height - 1:
                 i, j = int(y), int(x)
                 fy, fx = y - i, x - j
                 w00, w01 = (1 - fy) * (1 - fx), (1 - fy) * fx
@@ -158,3 +167,27 @@ def paint_interior(
             out[row, column, 0] = red
             out[row, column, 1] = green
             out[row, column, 2] = blue
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _choose(points, triangles, part, box, height, width, chosen):
+    """Triangles that may be seen: turned to the viewer, in the raster, interior near the rim."""
+    count = 0
+    for f in range(triangles.shape[0]):
+        i, j, k = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        x0, y0 = points[i, 0], points[i, 1]
+        x1, y1 = points[j, 0], points[j, 1]
+        x2, y2 = points[k, 0], points[k, 1]
+        if (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0) >= 0:
+            continue
+        left, right = min(x0, min(x1, x2)), max(x0, max(x1, x2))
+        top, bottom = min(y0, min(y1, y2)), max(y0, max(y1, y2))
+        if part[f] >= 0:
+            if right < box[0] or left > box[2] or bottom < box[1] or top > box[3]:
+                continue
+        elif right < 0 or left > width - 1 or bottom < 0 or top > height - 1:
+            continue
+        chosen[count] = f
+        count += 1
+    return count

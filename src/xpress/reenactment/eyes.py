@@ -17,8 +17,10 @@ RECESS = 0.06
 """How far the eyeball is pushed back under the lids, over the eye's width."""
 LASHES = 0.07
 """Width of the lid's rim that carries the lashes, over the eye's width."""
-EDGE = 0.05
+EDGE = 0.02
 """How far from the lids the target's own eyeball is trusted, over the eye's width."""
+HIGHLIGHT = 0.06
+"""Radius of the largest reflection that is kept out of the eyeball's extension."""
 CLOSED, OPEN = 0.03, 0.09
 """Visible area over the eye's width squared: model eyeball below, the target's own above."""
 LEVEL = (0.4, 0.95)
@@ -50,10 +52,13 @@ class EyeOpening(Opening):
         opened = opening_mask(own.shape[:2], rim, 0)
         inner = cv2.erode((opened & ball).astype(np.uint8), ellipse(edge)) > 0
         # A highlight at the rim would be drawn out into a streak.
-        calm = cv2.morphologyEx(own, cv2.MORPH_OPEN, ellipse(4 * edge))
-        extended = np.where(inner[..., None], own, extend_colors(calm, inner, 2 * edge))
+        calm = cv2.morphologyEx(own, cv2.MORPH_OPEN, ellipse(width * HIGHLIGHT))
+        extended = extend_colors(calm, inner, max(2 * edge, 1.0)).astype(np.float32)
+        share = cv2.GaussianBlur(inner.astype(np.float32), (0, 0), max(edge, 0.7))
+        share = (2 * share).clip(0, 1)[..., None]
+        extended += share * (own - extended)
         size = self.grid.size[::-1]
-        self.ball = cv2.resize(extended, size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        self.ball = cv2.resize(extended, size, interpolation=cv2.INTER_LINEAR)
         wide = opening_mask(own.shape[:2], rim, self.lashes) | ball
         self.skin = extend_colors(own, ~wide, max(self.lashes, 1.0))
         area = float((seen.part >= 0).sum()) / self.close_up.cell_width**2

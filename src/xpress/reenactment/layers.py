@@ -58,7 +58,7 @@ def crop_box(
 
 def ellipse(radius: float) -> UInt8[np.ndarray, "k k"]:
     """A disc for erosion and dilation, at least 3 pixels wide."""
-    side = 2 * max(int(round(radius)), 1) + 1
+    side = 2 * max(round(radius), 1) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from xpress.reenactment.anatomy import MOUTH_PARTS, Anatomy
 from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
@@ -21,12 +21,16 @@ CLOSED, OPEN = 0.002, 0.008
 """Area of a hole over the mouth's width squared: none below, fully shown above."""
 LEVEL = (0.5, 1.0)
 """Limits of the light's level inside the mouth."""
+TINT = 0.25
+"""Share of the light's colour (its logarithm) that is believed: the skin's own colour mixes in."""
 LIFT = 0.5
 """Exponent on the model's colours: light that bounces about inside the mouth."""
 DARKEST = np.array([0.055, 0.025, 0.025], np.float32)
 """Albedo that is added everywhere: no mouth is black inside."""
 OCCLUSION, OCCLUSION_REACH = 0.65, 0.045
 """Darkening next to the lips, and its reach over the mouth's width."""
+REACH = 3
+"""Cells by which the interior is continued under its edge."""
 TEETH_RATIO = (0.75, 1.6)
 """Limits of the target's teeth over the model's in brightness."""
 TEETH = (2, 3)
@@ -107,19 +111,23 @@ class MouthOpening(Opening):
             color,
         )
         share = min((area - CLOSED) / (OPEN - CLOSED), 1.0)
-        return Interior(extend_inside(color, hole), hole * np.float32(share))
+        color[hole == 0] = 0
+        continue_outwards(color, hole)
+        return Interior(color, hole * np.float32(share))
 
 
-def extend_inside(
-    color: Float32[np.ndarray, "h w 3"], hole: np.ndarray
-) -> Float32[np.ndarray, "h w 3"]:
-    """Colours continued a little over the hole's edge, where the feather will want them."""
-    weight = cv2.blur(hole.astype(np.float32), (7, 7))
-    around = cv2.blur(color * hole[..., None], (7, 7)) / np.maximum(weight, 1e-3)[..., None]
-    return np.where(hole[..., None] > 0, color, around)
+def continue_outwards(color: Float32[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"]) -> None:
+    """Continue colours in place a little over the hole's edge, where the feather wants them."""
+    x, y, width, height = cv2.boundingRect(hole)
+    box = slice(max(y - REACH, 0), y + height + REACH), slice(max(x - REACH, 0), x + width + REACH)
+    color, hole = color[box], hole[box]
+    size = (2 * REACH + 1,) * 2
+    weight = cv2.blur(hole.astype(np.float32), size)
+    edge = (hole == 0) & (weight > 0)
+    color[edge] = cv2.blur(color, size)[edge] / weight[edge][:, None]
 
 
 def _soft_light(light: Float32[np.ndarray, " 3"]) -> Float32[np.ndarray, " 3"]:
-    """Half as coloured as the skin's light, and never so bright that teeth glare."""
+    """Hardly as coloured as the skin's light, and never so bright that teeth glare."""
     mean = max(float(light.mean()), 1e-3)
-    return (np.clip(mean, *LEVEL) * np.sqrt(np.clip(light / mean, 0.5, 2))).astype(np.float32)
+    return (np.clip(mean, *LEVEL) * np.clip(light / mean, 0.5, 2) ** TINT).astype(np.float32)

@@ -15,8 +15,12 @@ from xpress.reenactment.close_up import CloseUp, Seen
 from xpress.reenactment.layers import crop_box, nearest_kept, opening_mask
 from xpress.reenactment.warp import Grid
 
-FEATHER = 0.7
+FEATHER = 0.6
 """Blur of an opening's edge, pixels."""
+RIM_REACH = 0.6
+"""Vertices of the mean face within these centimetres of the rim may move with it."""
+FAR = 1e4
+"""Pixels from the rim that are given to all others."""
 FADE = 0.06
 """Share of a patch's side over which it joins the frame."""
 
@@ -44,7 +48,9 @@ class Opening:
 
     def __init__(self, close_up: CloseUp, mean: Float32[np.ndarray, "V 3"]) -> None:
         self.close_up = close_up
-        self._feet = close_up.surroundings.feet(mean, close_up.vertices)
+        segment, share, distance = close_up.surroundings.feet(mean, close_up.vertices)
+        near = self._near_rim = np.flatnonzero(distance < RIM_REACH)
+        self._feet = segment[near], share[near]
 
     skin: UInt8[np.ndarray, "h w 3"]
     """The target with skin in place of the opening, in pixels of the grid's box."""
@@ -114,31 +120,33 @@ class Opening:
         if inner is None:
             _mix(skin, local[..., 2], color, np.zeros(seen.part.shape, np.float32), color)
         else:
-            sigma = FEATHER * self.grid.zoom[0]
-            alpha = cv2.GaussianBlur(inner.alpha, (0, 0), sigma)
+            # The feather lies on the skin's side: inside there is no skin to mix with.
+            alpha = cv2.GaussianBlur(inner.alpha, (0, 0), FEATHER * self.grid.zoom[0])
+            alpha = np.minimum(2 * alpha, inner.alpha.max())
             _mix(skin, local[..., 2], inner.color, alpha, color)
         return self.grid.to_pixels(color), self._fade
 
     def _keep_rim(self, seen: Seen, projected, points, skin) -> None:
         """Move the rim with its lashes as a whole instead of stretching it with the lid."""
         corner = np.array(self.grid.box[:2], np.float32)
-        beside = projected[self.close_up.vertices][:, :2] - corner
+        near = self._near_rim
+        beside = projected[self.close_up.vertices[near]][:, :2] - corner
         beside -= self._foot(self.close_up.surroundings.rim(projected) - corner)
-        rim = np.empty((len(beside), 3), np.float32)
-        rim[:, :2] = self._foot(self._own_rim) + beside
-        rim[:, 2] = np.hypot(beside[:, 0], beside[:, 1])
-        rim[:, :2] = self._out_of_opening(rim[:, :2])
+        rim = np.full((len(self.close_up.vertices), 3), FAR, np.float32)
+        rim[near, :2], within = self._out_of_opening(self._foot(self._own_rim) + beside)
+        # What faces the opening is the lid's edge, however thick the lid.
+        rim[near, 2] = np.where(within, 0, np.hypot(beside[:, 0], beside[:, 1]))
         weight = np.zeros(seen.part.shape, np.float32)
         _rim_positions(seen, self.close_up.triangles, rim, np.float32(self.lashes), points, weight)
         _mix_bytes(skin, _sample(self._own, points), weight)
 
-    def _out_of_opening(self, points: np.ndarray) -> np.ndarray:
-        """Points that fall into the target's opening, moved to the nearest skin."""
+    def _out_of_opening(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points that fall into the target's opening moved to the nearest skin; which did."""
         height, width = self._nearest_skin.shape[:2]
         x = np.clip(np.round(points[:, 0]), 0, width - 1).astype(int)
         y = np.clip(np.round(points[:, 1]), 0, height - 1).astype(int)
         inside = self._opened[y, x]
-        return np.where(inside[:, None], self._nearest_skin[y, x], points)
+        return np.where(inside[:, None], self._nearest_skin[y, x], points), inside
 
     def _foot(self, rim: np.ndarray) -> np.ndarray:
         """The rim's point that belongs to each vertex."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int
 from numba import njit
 
 from xpress.rendering.lighting import SH_0, SH_1, SH_2, SH_20, SH_22
@@ -69,11 +69,18 @@ def shading_change(
     old: Float32[np.ndarray, "V 3"],
     new: Float32[np.ndarray, "V 3"],
     light: Float32[np.ndarray, " 9"],
+    vertices: Int[np.ndarray, " N"],
 ) -> Float32[np.ndarray, " V"]:
-    """Logarithm of the shading at new normals over that at old ones, within the limits."""
+    """Logarithm of the shading at new normals over that at old ones, within the limits.
+
+    Args:
+        old, new: unit normals in camera space.
+        light: of `luminance_light`.
+        vertices: where it is wanted; zero elsewhere.
+    """
     out = np.zeros(len(old), np.float32)
     floor = 0.25 * float(sh_bands(np.array([[0, 0, 1]], np.float32))[0] @ light)
-    _log_ratio(old, new, light, max(floor, 1e-3), out)
+    _log_ratio(old, new, light, max(floor, 1e-3), vertices, out)
     return out
 
 
@@ -91,9 +98,9 @@ def _shade(x, y, z, light):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _log_ratio(old, new, light, floor, out):
+def _log_ratio(old, new, light, floor, vertices, out):
     low, high = np.log(LOWEST), np.log(HIGHEST)
-    for v in range(old.shape[0]):
+    for v in vertices:
         before = max(_shade(old[v, 0], old[v, 1], old[v, 2], light), floor)
         after = max(_shade(new[v, 0], new[v, 1], new[v, 2], light), floor)
         out[v] = min(max(np.log(after / before), low), high)

@@ -16,8 +16,13 @@ LARGEST = 320
 """Longest side of the face in the flow's own raster; larger faces get an upsampled flow."""
 MARGIN = (0.22, 0.12, 0.45)
 """Room beside, above and below the face for the flow to fade, over the face's longer side."""
-COARSE = 4
-"""Pixels of the raster to one cell of the grid on which the flow is extended."""
+COARSE = 6
+"""Cells of the raster along one cell of the grid on which the flow is extended."""
+ROUNDS = 16
+"""Sweeps of the membrane's solver, after a first guess from averages."""
+
+NOTHING = 1 / 64
+"""Flow (pixels) and logarithm of a gain that change no pixel: samples are 1/32 pixel apart."""
 
 
 @dataclass(frozen=True)
@@ -101,32 +106,31 @@ def vertex_maps(
     return maps, buffers[0] >= 0, buffers
 
 
-def extend(
-    maps: Float32[np.ndarray, "H W C"], known: Bool[np.ndarray, "H W"]
-) -> Float32[np.ndarray, "H W C"]:
-    """Continue maps beyond where they are known, smoothly to zero at the raster's border.
+def extend(maps: Float32[np.ndarray, "H W C"], known: Bool[np.ndarray, "H W"]) -> None:
+    """Continue maps in place beyond where they are known, smoothly to zero at the border.
 
     A membrane on a coarse grid: its height is the map at the silhouette and zero at the border,
     so nothing tears and nothing jumps. Inside holes (mouth, eyes) it spans from edge to edge.
     """
-    height, width = known.shape
-    small = max(width // COARSE, 3), max(height // COARSE, 3)
-    weight = cv2.resize(known.astype(np.float32), small, interpolation=cv2.INTER_AREA)
-    total = cv2.resize(maps, small, interpolation=cv2.INTER_AREA).reshape(*small[::-1], -1)
-    fixed = weight > 0.3
-    coarse = np.where(fixed[..., None], total / np.maximum(weight, 0.3)[..., None], 0)
-    coarse = coarse.astype(np.float32)
-    fixed[[0, -1]] = True
-    fixed[:, [0, -1]] = True
-    coarse[[0, -1]] = 0
-    coarse[:, [0, -1]] = 0
+    coarse, fixed = _coarse_known(maps, known)
     _push_pull(coarse, fixed)
-    _relax(coarse, fixed, 24)
-    fill = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    fill = fill.reshape(maps.shape)
-    base = np.where(known[..., None], maps, fill)
-    inside = _soft_inside(known)[..., None]
-    return fill + inside * (base - fill)
+    _relax(coarse, fixed, ROUNDS)
+    _fill(maps, known, _soft_inside(known), coarse, COARSE)
+
+
+def _coarse_known(maps, known) -> tuple[np.ndarray, np.ndarray]:
+    """Means over coarse cells, and which of them hold: enough is known, or border."""
+    height, width, channels = maps.shape
+    shape = -(-height // COARSE), -(-width // COARSE)
+    total = np.zeros((*shape, channels), np.float32)
+    weight = np.zeros(shape, np.float32)
+    _add_up(maps, known, COARSE, total, weight)
+    fixed = weight > 0.3 * COARSE**2
+    total /= np.maximum(weight, 1)[..., None]
+    for edge in ((0,), (-1,), (slice(None), 0), (slice(None), -1)):
+        fixed[edge], total[edge] = True, 0
+    total[~fixed] = 0
+    return total, fixed
 
 
 def _soft_inside(known: np.ndarray) -> np.ndarray:
@@ -145,25 +149,34 @@ def _push_pull(values: np.ndarray, fixed: np.ndarray) -> None:
     total = values * weight[..., None]
     while min(weight.shape) > 2:
         levels.append((total, weight))
-        size = (weight.shape[1] + 1) // 2, (weight.shape[0] + 1) // 2
-        total = cv2.resize(total, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], -1)
-        weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+        total = cv2.pyrDown(total, borderType=cv2.BORDER_REPLICATE)
+        weight = cv2.pyrDown(weight, borderType=cv2.BORDER_REPLICATE)
     guess = total / np.maximum(weight, 1e-6)[..., None]
     for total, weight in reversed(levels):
         upper = cv2.resize(guess, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        upper = upper.reshape(total.shape)
-        share = np.minimum(weight, 1)[..., None]
-        guess = total + (1 - share) * upper
+        guess = total + (1 - weight[..., None]) * upper
     values[~fixed] = guess[~fixed]
 
 
-def sampling_map(flow: Float32[np.ndarray, "H W 2"], grid: Grid) -> Float32[np.ndarray, "H W 2"]:
-    """Absolute source coordinates for `cv2.remap` from a flow in pixels."""
-    out = np.ascontiguousarray(flow).copy()
-    x0, y0, x1, y1 = grid.box
-    out[..., 0] += np.arange(x0, x1, dtype=np.float32)
-    out[..., 1] += np.arange(y0, y1, dtype=np.float32)[:, None]
+def sampling_map(
+    flow: Float32[np.ndarray, "H W C"], corner: tuple[int, int]
+) -> Float32[np.ndarray, "H W 2"]:
+    """Absolute source coordinates for `cv2.remap` from a flow in pixels (channels 0 and 1).
+
+    Args:
+        flow: in pixels of a box.
+        corner: column and row of the box's first pixel.
+    """
+    out = np.empty((*flow.shape[:2], 2), np.float32)
+    out[..., 0] = flow[..., 0] + np.arange(corner[0], corner[0] + flow.shape[1], dtype=np.float32)
+    rows = np.arange(corner[1], corner[1] + flow.shape[0], dtype=np.float32)
+    out[..., 1] = flow[..., 1] + rows[:, None]
     return out
+
+
+def moving_box(maps: Float32[np.ndarray, "H W C"]) -> tuple[int, int, int, int]:
+    """The smallest box outside which all maps are as good as zero; empty if they all are."""
+    return _moving_box(maps, np.float32(NOTHING))
 
 
 @njit(cache=True, nogil=True)
@@ -189,6 +202,44 @@ def resolve(face_index, barycentrics, triangles, attributes, out):
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def _add_up(maps, known, step, total, weight):
+    """Sum known cells into coarse ones."""
+    for row in range(maps.shape[0]):
+        for column in range(maps.shape[1]):
+            if known[row, column]:
+                r, c = row // step, column // step
+                weight[r, c] += 1
+                for n in range(maps.shape[2]):
+                    total[r, c, n] += maps[row, column, n]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _fill(maps, known, inside, coarse, step):
+    """Mix the coarse maps in where the fine ones end."""
+    height, width = coarse.shape[:2]
+    for row in range(maps.shape[0]):
+        y = min(max((row + 0.5) / step - 0.5, 0.0), height - 1.0)
+        i = min(int(y), height - 2)
+        fy = np.float32(y - i)
+        for column in range(maps.shape[1]):
+            share = inside[row, column]
+            if not known[row, column]:
+                share = np.float32(0)
+            elif share >= 1:
+                continue
+            x = min(max((column + 0.5) / step - 0.5, 0.0), width - 1.0)
+            j = min(int(x), width - 2)
+            fx = np.float32(x - j)
+            for n in range(maps.shape[2]):
+                upper = coarse[i, j, n] + fx * (coarse[i, j + 1, n] - coarse[i, j, n])
+                lower = coarse[i + 1, j, n] + fx * (coarse[i + 1, j + 1, n] - coarse[i + 1, j, n])
+                value = upper + fy * (lower - upper)
+                maps[row, column, n] = value + share * (maps[row, column, n] - value)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def _relax(values, fixed, rounds):
     """Over-relaxed Gauss-Seidel on Laplace's equation; fixed cells and the border stay."""
     height, width, channels = values.shape
@@ -205,3 +256,18 @@ def _relax(values, fixed, rounds):
                         + values[row, column + 1, n]
                     )
                     values[row, column, n] += 1.7 * (mean - values[row, column, n])
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _moving_box(maps, nothing):
+    height, width, channels = maps.shape
+    x0, y0, x1, y1 = width, height, 0, 0
+    for row in range(height):
+        for column in range(width):
+            for n in range(channels):
+                if abs(maps[row, column, n]) > nothing:
+                    x0, x1 = min(x0, column), max(x1, column + 1)
+                    y0, y1 = min(y0, row), max(y1, row + 1)
+                    break
+    return min(x0, x1), min(y0, y1), x1, y1
