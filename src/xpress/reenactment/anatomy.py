@@ -75,7 +75,7 @@ class Anatomy:
     Attributes:
         mean: (V, 3) mean shape.
         damping: (V,) factor on expression offsets: bone does not move under the eye corners and
-            the bridge of the nose, whatever the blendshapes say.
+            the bridge of the nose, whatever the blendshapes say; zero where nothing is drawn.
         skin: (F, 3) triangles whose motion is trusted: the face without neck, ears and nape.
         face: (F, 3) triangles of the whole face part.
         mouth, eyes: surroundings and interior of the openings; left eye first.
@@ -103,6 +103,11 @@ class Anatomy:
             )
             for side, (name, lids) in enumerate((("left", LIDS[half:]), ("right", LIDS[:half])))
         ]
+
+        used = np.zeros(len(mean), bool)
+        for triangles in (self.skin, self.mouth.triangles, *(e.triangles for e in self.eyes)):
+            used[triangles] = True
+        self.damping[~used] = 0
 
     def _surroundings(self, model, loop, names, contour, reach) -> Surroundings:
         """Skin within `reach` cm of a loop's box, and the named interior parts near it."""

@@ -135,7 +135,7 @@ class FaceAnimator:
         return out
 
     def _maps(self, projected, moved) -> Float32[np.ndarray, "R C 3"]:
-        """Flow in pixels and logarithm of the shading's change, in the grid's cells."""
+        """Flow in pixels and the shading's relative change, in the grid's cells."""
         change = np.zeros(len(moved), np.float32)
         if self.relight:
             normals = camera_normals(projected, self.anatomy.skin)
@@ -146,8 +146,8 @@ class FaceAnimator:
         )
         extend(maps, known)
         if self.relight:
-            sigma = max(0.012 * self._eye_distance * self._grid.zoom[0], 0.6)
-            maps[..., 2] = cv2.GaussianBlur(maps[..., 2], (0, 0), sigma)
+            sigma = max(0.012 * self._eye_distance * self._grid.zoom[0], 0.5)
+            maps[..., 2] = np.exp(cv2.GaussianBlur(maps[..., 2], (0, 0), sigma)) - 1
         return maps
 
     def _warp(self, maps: Float32[np.ndarray, "R C 3"]) -> UInt8[np.ndarray, "h w 3"]:
@@ -193,7 +193,7 @@ class FaceAnimator:
         height, width = self._image.shape[:2]
         inside_image = (points[:, 0] > 0) & (points[:, 0] < width - 1)
         inside_image &= (points[:, 1] > 0) & (points[:, 1] < height - 1)
-        index = np.flatnonzero(inside_image & (facing > 0.3))[::6]
+        index = np.flatnonzero(inside_image & (facing > 0.3))[::12]
         x, y = points[index, :2].T.copy()
         if not len(index):
             return estimate_illumination(*(np.zeros((0, 3), np.float32) for _ in range(3)))
@@ -208,7 +208,7 @@ class FaceAnimator:
         )
 
     def _mean_light(self, vertices: np.ndarray) -> Float32[np.ndarray, " 3"]:
-        normals = self._normals[vertices]
+        normals = self._normals[vertices[::8]]
         normals = normals[normals[:, 2] > 0.3]
         if not len(normals):
             normals = np.array([[0, 0, 1]], np.float32)

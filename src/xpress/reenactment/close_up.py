@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import no_type_check
 
+import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Int32
+from jaxtyping import Float32, Int32, UInt8
 from numba import njit
 
 from xpress.reenactment.anatomy import OTHER, Surroundings
@@ -53,9 +54,10 @@ class CloseUp:
         self.surroundings = surroundings
         self.vertices, local = np.unique(surroundings.triangles, return_inverse=True)
         self.triangles = np.ascontiguousarray(local.reshape(-1, 3).astype(np.int32))
-        self.part = np.append(surroundings.part, np.int32(OTHER))  # index -1: nothing is seen
+        self.part = surroundings.part
         inner = np.unique(surroundings.triangles[surroundings.part >= 0])
         self.interior = np.isin(self.vertices, inner)
+        self._chosen = np.empty(len(self.triangles), np.int32)
         self.margins, self.recess = margins, recess
 
     def place(self, projected: Float32[np.ndarray, "V 3"]) -> None:
@@ -71,34 +73,43 @@ class CloseUp:
 
     def draw(self, projected: Float32[np.ndarray, "V 3"]) -> Seen:
         """Rasterise projected vertices of the whole mesh; what is inside stays inside the rim."""
-        points = self.grid.to_cells(projected[self.vertices])
-        points[self.interior, 2] -= self.recess * self.width
         inside = self._outline(projected[self.surroundings.loop, :2])
         inside |= self._outline(self.surroundings.rim(projected))
-        rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
-        box = np.array([columns[0], rows[0], columns[-1], rows[-1]] if len(rows) else [0] * 4)
-        chosen = np.empty(len(self.triangles), np.int64)
-        count = _choose(points, self.triangles, self.part, box, *self.grid.size, chosen)
-        chosen = chosen[:count]
+        x, y, width, height = cv2.boundingRect(inside)
+        points = np.empty((len(self.vertices), 3), np.float32)
+        recess = np.float32(self.recess * self.width)
+        _gather(projected, self.vertices, self.interior, recess, *self.grid.affine, points)
+        box = (x, y, x + width - 1, y + height - 1)
+        count = _choose(points, self.triangles, self.part, box, *self.grid.size, self._chosen)
+        chosen = self._chosen[:count]
         face_index, barycentrics, _ = rasterize_numpy(
             points, self.triangles[chosen], *self.grid.size, cull_backfaces=True
         )
-        chosen = np.append(chosen, -1).astype(np.int32)  # index -1: nothing is seen
-        face_index = chosen[face_index]
-        part = self.part[face_index]
-        part[~inside & (part >= 0)] = OTHER
+        part = np.empty_like(face_index)
+        _name(face_index, chosen, self.part, inside, part)
         return Seen(part, face_index, barycentrics)
 
-    def _outline(self, points: Float32[np.ndarray, "N 2"]) -> Bool[np.ndarray, "h w"]:
-        deep = np.column_stack([points, np.zeros(len(points), np.float32)])
-        outline = self.grid.to_cells(deep)[:, :2]
+    def _outline(self, points: Float32[np.ndarray, "N 2"]) -> UInt8[np.ndarray, "h w"]:
+        zoom_x, shift_x, zoom_y, shift_y = self.grid.affine
+        outline = points * (zoom_x, zoom_y) + (shift_x, shift_y)
         return opening_mask(self.grid.size, outline, ROUGHLY * self.cell_width)
 
 
 @njit(cache=True, nogil=True)
 @no_type_check  # the import hook of the tests would hand numba a wrapper
 def paint_interior(
-    face_index, barycentrics, part, triangles, colors, source, layer, trusted, shade, out
+    face_index,
+    barycentrics,
+    part,
+    triangles,
+    colors,
+    source,
+    layer,
+    trusted,
+    distance,
+    occlusion,
+    reach,
+    out,
 ):
     """Paint the interior's cells: the target's own pixels where they show the same part.
 
@@ -111,7 +122,9 @@ def paint_interior(
         source: (V, 2) cell where the target shows each vertex.
         layer: (h, w, 3) uint8, the target in the same cells.
         trusted: (P, h, w) how surely the target shows each part there.
-        shade: (h, w) factor on model colours.
+        distance: (h, w) cells to the opening's edge.
+        occlusion: how much darker model colours are right at the edge.
+        reach: cells over which that fades.
         out: (h, w, 3) float32.
     """
     height, width = part.shape
@@ -129,7 +142,7 @@ def paint_interior(
                 red += w * colors[v, 0]
                 green += w * colors[v, 1]
                 blue += w * colors[v, 2]
-            s = shade[row, column]
+            s = np.float32(1 - occlusion * np.exp(-distance[row, column] / reach))
             red, green, blue = red * s, green * s, blue * s
             if x >= 0 and x < width - 1 and y >= 0 and y < height - 1:
                 i, j = int(y), int(x)
@@ -191,3 +204,30 @@ def _choose(points, triangles, part, box, height, width, chosen):
         chosen[count] = f
         count += 1
     return count
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _gather(projected, vertices, interior, recess, zoom_x, shift_x, zoom_y, shift_y, points):
+    """The close-up's vertices in its cells, the interior pushed back."""
+    for n in range(vertices.shape[0]):
+        v = vertices[n]
+        points[n, 0] = projected[v, 0] * zoom_x + shift_x
+        points[n, 1] = projected[v, 1] * zoom_y + shift_y
+        points[n, 2] = projected[v, 2] - (recess if interior[n] else np.float32(0))
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _name(face_index, chosen, names, inside, part):
+    """From indices of chosen triangles to the close-up's own, and to what they belong to."""
+    for row in range(part.shape[0]):
+        for column in range(part.shape[1]):
+            f = face_index[row, column]
+            part[row, column] = OTHER
+            if f >= 0:
+                f = chosen[f]
+                face_index[row, column] = f
+                name = names[f]
+                if name < 0 or inside[row, column]:
+                    part[row, column] = name

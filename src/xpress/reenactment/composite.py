@@ -9,6 +9,8 @@ from jaxtyping import Float32, UInt8
 from numba import njit
 
 Box = tuple[int, int, int, int]
+NOTHING = 1 / 512
+"""Relative change of brightness that no pixel shows."""
 
 
 def clip_box(box: Box, height: int, width: int) -> Box:
@@ -31,9 +33,9 @@ def intersect(first: Box, second: Box) -> Box:
     return x0, y0, max(min(first[2], second[2]), x0), max(min(first[3], second[3]), y0)
 
 
-def apply_gain(image: UInt8[np.ndarray, "H W 3"], log_gain: Float32[np.ndarray, "H W"]) -> None:
-    """Multiply pixels by exp(log_gain) in place; zero leaves them exact."""
-    _apply_gain(image, log_gain)
+def apply_gain(image: UInt8[np.ndarray, "H W 3"], change: Float32[np.ndarray, "H W"]) -> None:
+    """Multiply pixels by 1 + change in place; zero leaves them exact."""
+    _apply_gain(image, change)
 
 
 def blend(
@@ -48,13 +50,13 @@ def blend(
 
 @njit(cache=True, nogil=True)
 @no_type_check  # the import hook of the tests would hand numba a wrapper
-def _apply_gain(image, log_gain):
+def _apply_gain(image, change):
     for row in range(image.shape[0]):
         for column in range(image.shape[1]):
-            g = log_gain[row, column]
-            if abs(g) < 1e-3:
+            g = change[row, column]
+            if abs(g) < NOTHING:
                 continue
-            g = np.exp(g)
+            g += np.float32(1)
             for n in range(3):
                 value = image[row, column, n] * g + np.float32(0.5)
                 image[row, column, n] = np.uint8(min(value, np.float32(255)))

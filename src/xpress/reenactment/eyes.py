@@ -49,7 +49,7 @@ class EyeOpening(Opening):
         rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
         self.lashes = max(width * LASHES, 0.5)
         edge = max(width * EDGE, 0.5)
-        opened = opening_mask(own.shape[:2], rim, 0)
+        opened = opening_mask(own.shape[:2], rim, 0) > 0
         inner = cv2.erode((opened & ball).astype(np.uint8), ellipse(edge)) > 0
         # A highlight at the rim would be drawn out into a streak.
         calm = cv2.morphologyEx(own, cv2.MORPH_OPEN, ellipse(width * HIGHLIGHT))
@@ -59,7 +59,7 @@ class EyeOpening(Opening):
         extended += share * (own - extended)
         size = self.grid.size[::-1]
         self.ball = cv2.resize(extended, size, interpolation=cv2.INTER_LINEAR)
-        wide = opening_mask(own.shape[:2], rim, self.lashes) | ball
+        wide = (opening_mask(own.shape[:2], rim, self.lashes) > 0) | ball
         self.skin = extend_colors(own, ~wide, max(self.lashes, 1.0))
         area = float((seen.part >= 0).sum()) / self.close_up.cell_width**2
         self.own_share = float(np.clip((area - CLOSED) / (OPEN - CLOSED), 0, 1))
@@ -78,8 +78,6 @@ class EyeOpening(Opening):
 
     def _model_ball(self, seen: Seen, opening: np.ndarray) -> Float32[np.ndarray, "h w 3"]:
         """The face model's eyeball, for a target whose eyes are closed."""
-        reach = self.close_up.cell_width * LID_SHADE_REACH
-        distance = cv2.distanceTransform(opening, cv2.DIST_L2, 3)
         color = np.zeros((*opening.shape, 3), np.float32)
         nowhere = np.full((len(self.albedo), 2), -1, np.float32)
         paint_interior(
@@ -91,7 +89,9 @@ class EyeOpening(Opening):
             nowhere,
             np.zeros((1, 1, 3), np.uint8),
             np.zeros((2, 1, 1), np.float32),
-            (1 - LID_SHADE * np.exp(-distance / reach)).astype(np.float32),
+            cv2.distanceTransform(opening, cv2.DIST_L2, 3),
+            LID_SHADE,
+            self.close_up.cell_width * LID_SHADE_REACH,
             color,
         )
         return color

@@ -64,11 +64,11 @@ def ellipse(radius: float) -> UInt8[np.ndarray, "k k"]:
 
 def opening_mask(
     size: tuple[int, int], contour: Float32[np.ndarray, "N 2"], thickness: float
-) -> Bool[np.ndarray, "h w"]:
-    """Pixels inside a closed contour or within about `thickness` of it."""
+) -> UInt8[np.ndarray, "h w"]:
+    """One for pixels inside a closed contour or within about `thickness` of it."""
     mask = np.zeros(size, np.uint8)
     points = [np.round(contour * 16).astype(np.int32)]
     cv2.fillPoly(mask, points, 1, shift=4)
     if thickness >= 0.5:
         cv2.polylines(mask, points, True, 1, round(2 * thickness), shift=4)
-    return mask > 0
+    return mask

@@ -25,7 +25,7 @@ class MeshEvaluator:
 
     Args:
         model: the face model.
-        damping: factor on every vertex's expression offsets.
+        damping: factor on every vertex's expression offsets; zero for vertices that never matter.
     """
 
     def __init__(self, model: MorphableModel, damping: Float32[np.ndarray, " V"]) -> None:

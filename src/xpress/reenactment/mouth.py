@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from xpress.reenactment.anatomy import MOUTH_PARTS, Anatomy
+from xpress.reenactment.anatomy import MOUTH_PARTS, OTHER, Anatomy
 from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
 from xpress.reenactment.layers import ellipse, extend_colors, opening_mask
 from xpress.reenactment.openings import Interior, Opening
@@ -59,7 +59,7 @@ class MouthOpening(Opening):
         self.colors = self._match_teeth(colors.astype(np.float32), seen)
         rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
         thickness = max(width * LIP_LINE, 0.5)
-        mask = opening_mask(own.shape[:2], rim, thickness)
+        mask = opening_mask(own.shape[:2], rim, thickness) > 0
         self.skin = extend_colors(own, ~mask, max(2 * thickness, 1.0))
 
     def _trusted(self, part: np.ndarray) -> Float32[np.ndarray, "P h w"]:
@@ -85,7 +85,7 @@ class MouthOpening(Opening):
         ratio = np.sqrt(own.mean() / model.mean() * own / model)
         ratio = np.clip(ratio, *TEETH_RATIO)
         for part in TEETH:
-            rows = np.unique(self.close_up.triangles[self.close_up.part[:-1] == part])
+            rows = np.unique(self.close_up.triangles[self.close_up.part == part])
             colors[rows] *= ratio
         return colors.clip(0, 250).astype(np.float32)
 
@@ -96,22 +96,21 @@ class MouthOpening(Opening):
         if area < CLOSED:
             return None
         color = np.zeros((*hole.shape, 3), np.float32)
-        distance = cv2.distanceTransform(hole, cv2.DIST_L2, 3)
-        reach = self.close_up.cell_width * OCCLUSION_REACH
         paint_interior(
             seen.face_index,
             seen.barycentrics,
-            seen.part,
+            np.where(hole, seen.part, np.int32(OTHER)),
             self.close_up.triangles,
             self.colors,
             self.source,
             self.layer,
             self.trusted,
-            1 - OCCLUSION * np.exp(-distance / reach),
+            cv2.distanceTransform(hole, cv2.DIST_L2, 3),
+            OCCLUSION,
+            self.close_up.cell_width * OCCLUSION_REACH,
             color,
         )
         share = min((area - CLOSED) / (OPEN - CLOSED), 1.0)
-        color[hole == 0] = 0
         continue_outwards(color, hole)
         return Interior(color, hole * np.float32(share))
 

@@ -81,7 +81,7 @@ class Opening:
         self._own = own
         self._own_rim = self.close_up.surroundings.rim(projected) - corner[:2]
         self._own_points = (projected - corner)[self.close_up.vertices][:, :2].copy()
-        self._opened = opening_mask(own.shape[:2], self._own_rim, 0)
+        self._opened = opening_mask(own.shape[:2], self._own_rim, 0) > 0
         self._nearest_skin = nearest_kept(~self._opened)
         self._fade = _border_fade(self.grid.shape)
         self._prepare(own, projected, light)
@@ -100,7 +100,7 @@ class Opening:
 
         Args:
             projected: new vertices in pixels.
-            flow: flow in pixels and logarithm of the shading's change, for where the close-up
+            flow: flow in pixels and the shading's relative change, for where the close-up
                 sees no trusted skin.
             over: the raster of `flow`.
 
@@ -261,11 +261,10 @@ def _mix_bytes(below, above, weight):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _mix(skin, log_gain, color, alpha, out):
+def _mix(skin, change, color, alpha, out):
     for row in range(alpha.shape[0]):
         for column in range(alpha.shape[1]):
-            a, g = alpha[row, column], log_gain[row, column]
-            g = np.float32(1) if g == 0 else np.exp(g)
+            a, g = alpha[row, column], np.float32(1) + change[row, column]
             for n in range(3):
                 value = skin[row, column, n] * g
                 if a > 0:

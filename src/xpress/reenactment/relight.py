@@ -74,7 +74,8 @@ def shading_change(
     """Logarithm of the shading at new normals over that at old ones, within the limits.
 
     Args:
-        old, new: unit normals in camera space.
+        old: unit normals in camera space.
+        new: likewise.
         light: of `luminance_light`.
         vertices: where it is wanted; zero elsewhere.
     """
