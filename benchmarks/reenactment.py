@@ -31,8 +31,9 @@ from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import expression_signals
 from xpress.reenactment.driver import drive
 from xpress.reenactment.faces import FaceSample
+from xpress.reenactment.options import Options
 from xpress.reenactment.overlay import contact_sheet
-from xpress.reenactment.reenactor import Options, Reenactor
+from xpress.reenactment.reenactor import Reenactor
 
 PAIRS = (("talking_man.mp4", "portrait_woman.jpg"), ("expressive_woman.mp4", "portrait_man.jpg"))
 ROWS = {

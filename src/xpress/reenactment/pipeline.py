@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
+
+from tqdm import tqdm
 
 Item = TypeVar("Item")
 
@@ -17,7 +20,7 @@ _POLL = 0.1
 _END = object()
 
 
-def prefetch(items: Iterable[Item], depth: int = _DEPTH) -> Iterator[Item]:
+def prefetch(items: Iterable[Item], depth: int = _DEPTH) -> Generator[Item, None, None]:
     """The same items, made on another thread at most `depth` ahead.
 
     An exception of the producer is raised where the items are consumed; closing the generator
@@ -99,3 +102,10 @@ class StageTimes:
             f"{frames} frames in {elapsed:.1f} s, {frames / max(elapsed, 1e-9):.1f} frames a "
             f"second ({stages} a frame)"
         )
+
+
+def progress_bar(total: int | None, shown: bool) -> tqdm:
+    """On stderr, as a context manager."""
+    # None: shown on a terminal only
+    hidden = None if shown else True
+    return tqdm(total=total, unit="frame", disable=hidden, file=sys.stderr, leave=False)

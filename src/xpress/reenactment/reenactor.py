@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from xpress.errors import InputError
 from xpress.media.images import read_image
@@ -25,51 +25,13 @@ from xpress.reenactment.faces import FaceSample
 from xpress.reenactment.filter import FaceFilter
 from xpress.reenactment.geometry import ExpressionGeometry
 from xpress.reenactment.neutral import RestingFace
+from xpress.reenactment.options import FaceAnalysis, Options
 from xpress.reenactment.targets import Animator, RestedFace, Stage
 from xpress.reenactment.track import PRESENT, FaceTracker, track_all
 from xpress.reenactment.transfer import Transfer
-from xpress.structures import FaceParameters
 
 Image = UInt8[np.ndarray, "H W 3"]
 TimedFrames = Iterable[tuple[Fraction, np.ndarray]]
-
-
-@dataclass(frozen=True)
-class FaceAnalysis:
-    """One face of one picture.
-
-    Attributes:
-        parameters: in pixels of the picture, a batch of one.
-        landmarks68: iBUG-68, pixels.
-        contours: Face Mesh contour points, pixels.
-        detected: False where a video shows no face and the last one's values are held.
-        action_units: intensities in [0, 1], see `morphable.action_units.ACTION_UNITS`.
-    """
-
-    parameters: FaceParameters
-    landmarks68: Float[np.ndarray, "68 2"]
-    contours: Float[np.ndarray, "138 2"]
-    detected: bool
-    action_units: Float[np.ndarray, "17"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a source moves a target.
-
-    Attributes:
-        motion: relative or absolute.
-        strength: factor on the change.
-        regions: what may move; None is all of the face.
-        face: of the target: largest, all, or an index from the left.
-        smoothing: filter pose and expression of videos over time.
-    """
-
-    motion: str = "relative"
-    strength: float = 1.0
-    regions: Sequence[str] | None = None
-    face: str | int = "largest"
-    smoothing: bool = True
 
 
 class Reenactor:
@@ -279,7 +241,7 @@ class Reenactor:
         self,
         target: Image | str | os.PathLike,
         source: Image | str | os.PathLike,
-        options: Options = Options(),
+        options: Options | None = None,
         source_neutral: Image | None = None,
     ) -> Image | Iterator[Image]:
         """Move a photograph's face; for target videos and sound see `jobs.reenact`.
@@ -296,6 +258,7 @@ class Reenactor:
         Raises:
             InputError: a file cannot be read, or shows no face.
         """
+        options = options or Options()
         image, name = _read(target)
         stage = self.stage(options)
         stage.set(image, [self.rested(face) for face in self.find(image, options.face, name)])
@@ -313,12 +276,12 @@ class Reenactor:
 def _recorded(source: ParameterSource) -> Iterator[Timed]:
     """A recording as tracked faces; its landmarks are not needed."""
     parameters = source.parameters
-    arrays = {name: getattr(parameters, name).double().numpy() for name in vars(parameters)}
+    arrays: dict[str, Any] = {n: getattr(parameters, n).double().numpy() for n in vars(parameters)}
+    nowhere = {"landmarks68": np.zeros((68, 2)), "contours": np.zeros((138, 2))}
     for number in range(len(parameters)):
-        row = {name: array[number] for name, array in arrays.items()}
+        row = {name: array[number] for name, array in arrays.items()} | nowhere
         row["scale"] = float(row["scale"])
-        nowhere = {"landmarks68": np.zeros((68, 2)), "contours": np.zeros((138, 2))}
-        yield number / source.fps, FaceSample(**row, **nowhere)
+        yield number / source.fps, FaceSample(**row)
 
 
 def _read(image: np.ndarray | str | os.PathLike) -> tuple[np.ndarray, str]:

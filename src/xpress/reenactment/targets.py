@@ -107,11 +107,11 @@ class Shuttle:
     def __init__(self, frames: TargetFrames, keep: bool) -> None:
         self._frames = frames
         self._keep = keep
-        self._folder = tempfile.TemporaryDirectory(prefix="xpress_") if keep else None
         self._times: list[Fraction] = []
         self._faces: list[list[RestedFace | None]] = []
         self._current = next(frames)
         self._following = next(frames, None)
+        self._folder = tempfile.TemporaryDirectory(prefix="xpress_") if keep else None
         self._fresh = True
         self._store()
 
@@ -145,7 +145,9 @@ class Shuttle:
             return self._current[1], self._current[2], changed
         changed = changed or self._current[0] != self._times[index]
         if changed:
-            image = cv2.cvtColor(cv2.imread(str(self._file(index))), cv2.COLOR_BGR2RGB)
+            stored = cv2.imread(str(self._file(index)))
+            assert stored is not None, "the temporary folder was emptied"
+            image = cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
             self._current = (self._times[index], image, self._faces[index])
         return self._current[1], self._current[2], changed
 

@@ -1,0 +1,64 @@
+"""Outputs are checked before the work and complete when they appear."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xpress.errors import InputError
+from xpress.media.files import cannot_write, prepare_output
+
+
+def check_output(output: str | os.PathLike, inputs: Sequence[Any], overwrite: bool = True) -> Path:
+    """The output as a path, once it is certain that it may be written.
+
+    Raises:
+        InputError: it is one of the inputs, exists and may not be replaced, or cannot be written.
+    """
+    path = Path(output)
+    for item in inputs:
+        if item is not None and Path(item).exists() and path.resolve() == Path(item).resolve():
+            raise InputError(f"{path}: is an input; choose another output")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: exists; give overwrite=true or another output")
+    prepare_output(path)
+    return path
+
+
+def check_suffix(output: Path, allowed: Sequence[str], stills: bool) -> None:
+    """Raise `InputError` unless the output ends as its kind of file does."""
+    if output.suffix.lower() not in allowed:
+        why = "two photos give a photo" if stills else "this gives a video"
+        raise InputError(f"{output}: {why}; name an output that ends in {', '.join(allowed)}")
+
+
+@contextmanager
+def folder_beside(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """A temporary folder beside the output whose files move there at the end."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; task=extract writes into a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise InputError(f"{folder}: is not empty; give overwrite=true or another folder")
+    prepare_output(folder / "params.npz" if folder.is_dir() else folder)
+    try:
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise InputError(cannot_write(folder, error)) from error
+    try:
+        yield partial
+        folder.mkdir(exist_ok=True)
+        for file in sorted(partial.rglob("*")):
+            place = folder / file.relative_to(partial)
+            if file.is_dir():
+                place.mkdir(exist_ok=True)
+            else:
+                file.replace(place)
+    except OSError as error:
+        raise InputError(cannot_write(folder, error)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

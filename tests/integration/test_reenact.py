@@ -1,0 +1,102 @@
+"""`infer.py task=reenact` and `task=demo` on real media."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from xpress.media.images import read_image
+from xpress.media.video import VideoReader
+
+
+@pytest.fixture(scope="module")
+def output(infer, short_clip, samples, tmp_path_factory):
+    path = tmp_path_factory.mktemp("out") / "out.mp4"
+    done = infer(
+        "task=reenact",
+        f"source={short_clip}",
+        f"target={samples / 'portrait_woman.jpg'}",
+        f"output={path}",
+    )
+    assert done.returncode == 0, done.stderr
+    return path, done.stdout
+
+
+def test_frames_rate_and_sound(output, short_clip):
+    path, printed = output
+    reader, driver = VideoReader(path), VideoReader(short_clip)
+    assert reader.fps == driver.fps == Fraction(25)
+    assert reader.size == (512, 512)
+    assert len(list(reader)) == 12
+    assert "12 frames in" in printed
+    with av.open(str(path)) as got, av.open(str(short_clip)) as expected:
+        sounds = [
+            [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+            for container in (got, expected)
+        ]
+    assert len(sounds[0]) >= len(sounds[1]) - 1 > 5
+    assert set(sounds[0]) <= set(sounds[1])
+
+
+def test_face_moves_and_background_does_not(output, samples):
+    frames = np.stack(list(VideoReader(output[0]))).astype(float)
+    target = read_image(samples / "portrait_woman.jpg").astype(float)
+    landmarks = np.load(samples / "portrait_woman.landmarks.npz")["landmarks68"][0]
+    x, y = landmarks[48:68].mean(0).round().astype(int)
+    mouth = frames[:, y - 25 : y + 25, x - 35 : x + 35]
+    assert mouth.std(0).mean() > 2
+    corner = frames[:, :60, :60] - target[:60, :60]
+    assert np.abs(corner).mean() < 4  # the encoder's loss
+    assert frames[:, :60, :60].std(0).mean() < 1.5
+
+
+def test_photo_to_photo_keeps_the_rest_bit_exact(infer, samples, tmp_path):
+    done = infer(
+        "task=reenact",
+        f"source={samples / 'portrait_man.jpg'}",
+        f"target={samples / 'two_people.jpg'}",
+        f"output={tmp_path / 'out.png'}",
+        "motion=absolute",
+        "face=0",
+    )
+    assert done.returncode == 0, done.stderr
+    before = read_image(samples / "two_people.jpg")
+    changed = (read_image(tmp_path / "out.png") != before).any(-1)
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    assert changed.mean() > 0.005
+    assert columns[-1] < 512  # the right person
+    assert changed[:20].sum() == 0
+    assert rows[-1] - rows[0] < 480
+
+
+def test_recorded_parameters_drive(infer, short_clip, samples, tmp_path):
+    done = infer("task=extract", f"target={short_clip}", f"output={tmp_path / 'found'}")
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in (tmp_path / "found").iterdir()} == {"params.npz", "overlay.mp4"}
+    with np.load(tmp_path / "found" / "params.npz") as archive:
+        assert archive["detected"].all()
+        labels = np.load(samples / "talking_man.landmarks.npz")["landmarks68"][:12]
+        eye = np.linalg.norm(labels[:, 36] - labels[:, 45], axis=-1).mean()
+        error = np.linalg.norm(archive["landmarks68"] - labels, axis=-1)[:, 17:].mean() / eye
+    assert error < 0.08
+    done = infer(
+        "task=reenact",
+        f"source={tmp_path / 'found' / 'params.npz'}",
+        f"target={samples / 'portrait_man.jpg'}",
+        f"output={tmp_path / 'out.mov'}",
+        "regions=[mouth]",
+        "smoothing=false",
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(VideoReader(tmp_path / "out.mov"))) == 12
+
+
+def test_demo_from_another_folder(infer, tmp_path):
+    done = infer("task=demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "demo_output"
+    assert len(list(VideoReader(folder / "demo.mp4"))) == 210
+    assert read_image(folder / "contact_sheet.png").shape[1] > 1000
+    for name in ("demo.mp4", "contact_sheet.png"):
+        assert str(folder / name) in done.stdout
