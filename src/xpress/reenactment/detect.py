@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ Detector = Callable[..., list[Detection]]
 
 
 class FaceDetector:
-    """dlib's HOG detector on a bounded number of pixels. One instance per thread.
+    """dlib's HOG detector on a bounded number of pixels; threads take turns.
 
     Args:
         long_side: pictures with a longer side are scaled down to it, pixels.
@@ -68,6 +69,7 @@ class FaceDetector:
         self._find = dlib.get_frontal_face_detector()
         self.long_side = long_side
         self.threshold = threshold
+        self._turn = threading.Lock()
 
     def __call__(
         self, image: UInt8[np.ndarray, "H W 3"], rotations: Sequence[float] = (0.0,)
@@ -83,12 +85,11 @@ class FaceDetector:
         zoom = min(self.long_side / max(grey.shape), 1.0)
         if zoom < 1:
             grey = cv2.resize(grey, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-        found = self._at(grey, zoom, rotations[0])
-        if not found:
-            others = (self._at(grey, zoom, angle) for angle in rotations[1:])
-            found = max(
-                others, key=lambda faces: max((f.score for f in faces), default=-1), default=[]
-            )
+        with self._turn:
+            found = self._at(grey, zoom, rotations[0])
+            if not found:
+                others = (self._at(grey, zoom, angle) for angle in rotations[1:])
+                found = max(others, key=_best_score, default=[])
         return sorted(found, key=lambda face: -face.side)
 
     def _at(self, grey: np.ndarray, zoom: float, angle: float) -> list[Detection]:
@@ -107,6 +108,10 @@ class FaceDetector:
             x, y = (back @ middle + 0.5) / zoom - 0.5
             found.append(Detection((float(x), float(y)), box.width() / zoom, score, angle))
         return found
+
+
+def _best_score(faces: Sequence[Detection]) -> float:
+    return max((face.score for face in faces), default=-1.0)
 
 
 def choose_faces(found: Sequence[Detection], face: str | int, name: str) -> list[Detection]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.resources import as_file, files
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,12 @@ from xpress.media.sources import ImageSource, VideoSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES, VideoReader
 from xpress.reenactment.extraction import extract_video, write_mesh, write_track
 from xpress.reenactment.options import Options
-from xpress.reenactment.outputs import check_output, check_suffix, folder_beside
+from xpress.reenactment.outputs import (
+    check_output,
+    check_suffix,
+    folder_beside,
+    new_folders_kept_on_success,
+)
 from xpress.reenactment.overlay import Overlay, contact_sheet
 from xpress.reenactment.pipeline import StageTimes
 from xpress.reenactment.reenactor import Reenactor
@@ -69,23 +75,24 @@ def reenact(
         InputError: an input or option is wrong; nothing is written.
     """
     options = Options(motion, float(strength), regions, face, smoothing)
-    output = check_output(output, [source, target, source_neutral], overwrite)
-    _use_threads(threads)
-    with open_source(source) as driving, open_source(target) as driven:
+    with ExitStack() as stack:
+        stack.enter_context(new_folders_kept_on_success(output))
+        output = check_output(output, [source, target, source_neutral], overwrite)
+        _use_threads(threads)
+        driving = stack.enter_context(open_source(source))
+        driven = stack.enter_context(open_source(target))
         stills = driving.frame_count == 1 and isinstance(driven, ImageSource)
         check_suffix(output, IMAGE_SUFFIXES if stills else VIDEO_SUFFIXES, stills)
         calm = None if source_neutral is None else read_image(source_neutral)
         reenactor = reenactor or Reenactor.from_pretrained(mouth=mouth)
         stage = reenactor.stage(options)
-        times = StageTimes()
         if stills:
             assert isinstance(driven, ImageSource)
             driver = next(reenactor.driver(driving, False, calm))
             write_image(output, photo_stage(reenactor, stage, driven, face).render(driver))
             print(f"{output}: written")
             return
-        job = VideoJob(reenactor, stage, driving, driven, options, times)
-        job.write(output, calm, progress)
+        VideoJob(reenactor, stage, driving, driven, options).write(output, calm, progress)
 
 
 def extract(
@@ -113,7 +120,10 @@ def extract(
         InputError: no such file or face, or the folder cannot be written; nothing is written.
     """
     folder = Path(output)
-    with open_source(target) as source, folder_beside(folder, overwrite) as partial:
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(target))
+        stack.enter_context(new_folders_kept_on_success(folder))
+        partial = stack.enter_context(folder_beside(folder, overwrite))
         if not isinstance(source, ImageSource | VideoSource):
             raise InputError(f"{source.name}: task=extract takes a photo or a video")
         reenactor = reenactor or Reenactor.from_pretrained()

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,19 @@ def check_suffix(output: Path, allowed: Sequence[str], stills: bool) -> None:
     if output.suffix.lower() not in allowed:
         why = "two photos give a photo" if stills else "this gives a video"
         raise InputError(f"{output}: {why}; name an output that ends in {', '.join(allowed)}")
+
+
+@contextmanager
+def new_folders_kept_on_success(output: str | os.PathLike) -> Iterator[None]:
+    """Remove the folders that were made for an output when the work on it fails."""
+    missing = [parent for parent in Path(output).parents if not parent.exists()]
+    try:
+        yield
+    except BaseException:
+        for parent in missing:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
 
 
 @contextmanager

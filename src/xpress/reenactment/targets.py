@@ -70,6 +70,11 @@ class Stage:
             if rested is not None:
                 animator.set_target(image, rested.face.parameters)
 
+    @property
+    def shows_face(self) -> bool:
+        """Whether the picture has a face that can move."""
+        return any(rested is not None for rested in self._faces)
+
     def render(self, driver: DriverFrame) -> UInt8[np.ndarray, "H W 3"]:
         """The picture with all its faces driven; a new array."""
         frames = []

@@ -32,15 +32,15 @@ class VideoJob:
         driving: FrameSource,
         driven: FrameSource,
         options: Options,
-        times: StageTimes,
     ) -> None:
         self.reenactor = reenactor
         self.stage = stage
         self.driving = driving
         self.driven = driven
         self.options = options
-        self.times = times
+        self.times = StageTimes()
         self.missed = 0
+        self.still = 0
 
     def write(self, output: Path, calm: np.ndarray | None, progress: bool) -> None:
         """Run it and print the summary."""
@@ -60,8 +60,12 @@ class VideoJob:
                     writer.write(frame, time)
                 count += 1
                 bar.update()
-        missed = f"; the last expression held in {self.missed} frames without a face"
-        print(f"{output}: {self.times.summary(count)}{missed if self.missed else ''}")
+        notes = ""
+        if self.missed:
+            notes += f"; the last expression held in {self.missed} frames without a face"
+        if self.still:
+            notes += f"; {self.still} frames of the target without a face left as they are"
+        print(f"{output}: {self.times.summary(count)}{notes}")
 
     def _driver(self, calm: np.ndarray | None) -> Iterator[DriverFrame]:
         frames = None
@@ -72,7 +76,7 @@ class VideoJob:
             yield from self.times.over("extract", faces)
         finally:
             if frames is not None:
-                frames.close()  # type: ignore[attr-defined]
+                frames.close()
 
     def _render(self, driver: Iterator[DriverFrame]) -> Iterator[tuple[Fraction, np.ndarray]]:
         if isinstance(self.driven, ImageSource):
@@ -99,6 +103,7 @@ class VideoJob:
 
     def _drawn(self, driver: DriverFrame, time: Fraction) -> tuple[Fraction, np.ndarray]:
         self.missed += not driver.detected
+        self.still += not self.stage.shows_face
         with self.times.measure("render"):
             return time, self.stage.render(driver)
 

@@ -144,7 +144,7 @@ def test_bad_requests_leave_nothing_behind(reenactor, world, driver, photo, tmp_
     write_image(tmp_path / "empty.png", world.frame())
     empty = write_clip(tmp_path / "empty.mp4", [world.frame()] * 8)
     before = sorted(p.name for p in tmp_path.iterdir())
-    out = tmp_path / "out.mp4"
+    out = tmp_path / "new" / "folder" / "out.mp4"
     cases = [
         ((driver, tmp_path / "none.png", out, {}), "no such file"),
         ((driver, tmp_path / "empty.png", out, {}), r"empty\.png: no face"),
