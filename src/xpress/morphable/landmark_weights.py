@@ -47,3 +47,12 @@ def fit_weights() -> Float[Tensor, " 206"]:
     weights[index >= FIRST_IRIS] = 0.5
     weights[:68][np.isin(LANDMARKS68_MEDIAPIPE_INDEX, CONTOUR_MEDIAPIPE_INDEX)] = 0.0
     return torch.from_numpy(weights)
+
+
+def loss_weights() -> Float[Tensor, " 206"]:
+    """Weights of the landmark loss: as in fits, but the 68 count too where contours are absent."""
+    weights = fit_weights()
+    weights[:68] += torch.where(weights[:68] == 0, 0.5, 0.0)
+    inner_mouth = torch.arange(60, 68)
+    weights[inner_mouth] = weights[inner_mouth].clamp_min(2.0)
+    return weights

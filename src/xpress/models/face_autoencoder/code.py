@@ -19,9 +19,9 @@ TRANSLATION_UNIT = 0.1
 """Crop sides per unit of the code."""
 SCALE_UNIT = 0.2
 """Natural logarithm per unit of the code."""
-PIXELS_PER_UNIT = 0.0375
+PIXELS_PER_UNIT = 0.0502
 """Median scale of the canonical crop over its side, per model unit."""
-CENTER = (0.5, 0.5)
+CENTER = (0.501, 0.452)
 AMBIENT = 0.8
 
 

@@ -1,0 +1,283 @@
+"""Training of the face autoencoder (Lightning)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+
+from xpress.models.face_autoencoder import losses
+from xpress.models.face_autoencoder.code import CodeLayout
+from xpress.models.face_autoencoder.decoder import FaceDecoder, inner_face_mask
+from xpress.models.face_autoencoder.losses import LossWeights, mean_of
+from xpress.models.face_autoencoder.metrics import landmark_metrics
+from xpress.models.face_autoencoder.networks import FaceEncoder
+from xpress.models.face_autoencoder.weights import read_encoder_weights
+from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmark_weights import loss_weights
+from xpress.morphable.model import MorphableModel
+from xpress.morphable.signals import SIGNALS
+from xpress.rendering.camera import project
+from xpress.rendering.shading import Rendering
+from xpress.structures import FaceBatch, FaceParameters
+
+
+class FaceAutoencoder(LightningModule):
+    """Encoder from crops to face parameters, trained through landmarks and rendering.
+
+    With `weights.photometric` zero only the landmarks' vertices are evaluated (the geometry
+    stage); otherwise faces are rendered and compared with the picture (the full stage).
+
+    Args:
+        morphable: file of the face model; None takes the package's.
+        width: channel multiplier of the encoder.
+        size: pixels of the crop's side.
+        head_channels: see `FaceEncoder`.
+        dropout: see `FaceEncoder`.
+        weights: of the losses.
+        rasterizer: backend for the full stage and the pictures.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: of AdamW.
+        render_rows: rows of a batch that are rendered in the full stage; the rest train geometry.
+        init_from: a checkpoint or safetensors whose encoder weights to start from.
+        compile_encoder: run the encoder through `torch.compile`.
+    """
+
+    def __init__(
+        self,
+        morphable: str | None = None,
+        width: float = 0.5,
+        size: int = 128,
+        head_channels: tuple[int, int] = (64, 16),
+        dropout: float = 0.0,
+        weights: LossWeights | Callable[[], LossWeights] = LossWeights(),
+        rasterizer: str = "auto",
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-3,
+        render_rows: int = 48,
+        init_from: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=["weights"])
+        model = MorphableModel.load(morphable) if morphable else MorphableModel.default()
+        self.layout = CodeLayout(*model.sizes, size)
+        self.encoder = FaceEncoder(self.layout.outputs, width, size, tuple(head_channels), dropout)
+        self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.landmark_model = LandmarkModel.of(model)
+        # Held in a list: an asset is neither averaged, checkpointed nor sent between processes.
+        self._decoder = [FaceDecoder(model, rasterizer)]
+        self.weights = weights if isinstance(weights, LossWeights) else weights()
+        self.register_buffer("landmark_weights", loss_weights(), persistent=False)
+        self.register_buffer("inner_face", inner_face_mask(model), persistent=False)
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.render_rows = render_rows
+        self._collected: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
+        if init_from:
+            load_encoder(self.encoder, init_from)
+
+    landmark_weights: Tensor
+    inner_face: Tensor
+
+    @property
+    def decoder(self) -> FaceDecoder:
+        """Face model and renderer, on this module's device."""
+        return self._decoder[0].to(self.device)
+
+    def forward(self, image: Tensor) -> FaceParameters:
+        """Parameters of crops (B, 3, size, size), RGB in [0, 1], in pixels of the crop."""
+        return self.layout.parameters(self.encoder(image))
+
+    def landmarks(self, parameters: FaceParameters) -> Tensor:
+        """The 68 landmarks and the contour points (B, 206, 2), pixels of the crop."""
+        points = self.landmark_model.points(parameters.identity, parameters.expression)
+        pose = parameters.rotation, parameters.translation, parameters.scale
+        return project(points, *pose)[..., :2]
+
+    def loss_terms(self, batch: FaceBatch) -> dict[str, Tensor]:
+        """Every active term, not yet weighted."""
+        code = self.encoder(batch.image.contiguous(memory_format=torch.channels_last))
+        parameters = self.layout.parameters(code)
+        points = self.landmarks(parameters)
+        known = batch.has_landmarks & batch.present
+        target = torch.cat([batch.landmarks68, batch.contours], dim=1)
+        labelled = torch.cat(
+            [known[:, None].expand(-1, 68), batch.has_contours[:, None].expand(-1, 138)], dim=1
+        )
+        size = losses.face_size(batch.landmarks68)
+        weights = self.landmark_weights * labelled
+        terms = {
+            "landmarks": mean_of(losses.landmark_loss(points, target, weights, size), known),
+            "signals": mean_of(losses.signal_loss(points[:, :68], batch.landmarks68), known),
+            "presence": losses.presence_loss(self.layout.presence(code), batch.present),
+        }
+        terms |= self._parameter_terms(parameters, batch)
+        terms |= self._regularization(parameters, batch)
+        if self.weights.photometric > 0:
+            terms["photometric"] = self._photometric(parameters, batch)
+        return terms
+
+    def _parameter_terms(self, parameters: FaceParameters, batch: FaceBatch) -> dict[str, Tensor]:
+        target, rows = batch.parameters, batch.has_parameters
+        if target is None:
+            return {}
+        reduced = self.landmark_model
+        unit = reduced.eye_distance
+        expression = losses.shape_loss(
+            parameters.expression, target.expression, reduced.expression_basis
+        )
+        identity = losses.shape_loss(parameters.identity, target.identity, reduced.identity_basis)
+        activations = (parameters.expression - target.expression).abs().mean(1)
+        pose = losses.pose_loss(parameters, target, self.layout.size)
+        terms = {
+            "expression_shape": mean_of(expression / unit, rows),
+            "identity_shape": mean_of(identity / unit, rows),
+            "expression": mean_of(activations, rows),
+            "pose": mean_of(pose, rows),
+        }
+        exact = batch.exact
+        if target.color.shape[1] == parameters.color.shape[1]:
+            color = (parameters.color - target.color).square().mean(1)
+            light = (parameters.illumination - target.illumination).square().mean((1, 2))
+            terms |= {"color": mean_of(color, exact), "illumination": mean_of(light, exact)}
+        return terms
+
+    def _regularization(self, parameters: FaceParameters, batch: FaceBatch) -> dict[str, Tensor]:
+        rows = batch.present
+        light = parameters.illumination
+        # Coloured light is rare: channels are drawn towards their mean.
+        tint = (light - light.mean(2, keepdim=True)).square().mean((1, 2))
+        return {
+            "regularize_identity": mean_of(parameters.identity.square().mean(1), rows),
+            "regularize_expression": mean_of(parameters.expression.square().mean(1), rows),
+            "regularize_color": mean_of(parameters.color.square().mean(1), rows & batch.color),
+            "regularize_illumination": mean_of(tint, rows & batch.color),
+        }
+
+    def _photometric(self, parameters: FaceParameters, batch: FaceBatch) -> Tensor:
+        rows = (batch.present & batch.color & ~batch.exact).nonzero()[: self.render_rows, 0]
+        if not len(rows):
+            return batch.image.sum() * 0
+        rendering, mask = self.render_inner_face(parameters[rows])
+        return losses.photometric_loss(rendering.image, batch.image[rows], mask).mean()
+
+    def render_inner_face(self, parameters: FaceParameters) -> tuple[Rendering, Tensor]:
+        """Render crops, and where the front of the face is seen (B, 1, size, size)."""
+        size = self.layout.size
+        rendering = self.decoder(parameters, (size, size))
+        front = self.inner_face[self.decoder.triangles].amin(1) > 0
+        index = rendering.fragments.face_index
+        seen = (index >= 0) & front[index.clamp_min(0)]
+        return rendering, seen[:, None]
+
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
+        """Weighted sum."""
+        return torch.stack([getattr(self.weights, n) * v for n, v in terms.items()]).sum()
+
+    def training_step(self, batch: FaceBatch, batch_index: int) -> Tensor:
+        """One batch of the data module."""
+        terms = self.loss_terms(batch)
+        loss = self.total(terms)
+        values = {f"train/{name}": value.detach() for name, value in terms.items()}
+        self.log_dict(values | {"train/loss": loss.detach()}, batch_size=len(batch))
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Landmarks are collected over each set: correlations need it whole."""
+        self._collected = {}
+
+    def validation_step(self, batch: FaceBatch, batch_index: int, dataloader_idx: int = 0) -> None:
+        """Canonical crops of one set."""
+        parameters = self(batch.image.contiguous(memory_format=torch.channels_last))
+        rows = batch.has_landmarks
+        predicted = self.landmarks(parameters)[rows, :68]
+        photometric = self.photometric_error(parameters, batch)
+        self._collected.setdefault(dataloader_idx, []).append(
+            (predicted, batch.landmarks68[rows], photometric)
+        )
+
+    def photometric_error(self, parameters: FaceParameters, batch: FaceBatch) -> Tensor:
+        """RMS colour error and coverage of each colour row (N, 2).
+
+        Coverage is the share of the landmarks' convex hull that the rendered face fills.
+        """
+        rows = (batch.present & batch.color & batch.has_landmarks).nonzero()[:, 0]
+        if self.weights.photometric <= 0 or not len(rows):
+            return batch.image.new_zeros(0, 2)
+        rendering, mask = self.render_inner_face(parameters[rows])
+        inside = mask.to(batch.image.dtype)
+        error = (rendering.image.clamp(0, 1) - batch.image[rows]).square().mean(1, keepdim=True)
+        count = inside.sum((1, 2, 3)).clamp_min(1)
+        rms = ((error * inside).sum((1, 2, 3)) / count).sqrt()
+        hull = _hulls(batch.landmarks68[rows], self.layout.size).to(inside)
+        coverage = (hull * inside).sum((1, 2, 3)) / hull.sum((1, 2, 3)).clamp_min(1)
+        return torch.stack([rms, coverage], dim=1)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log every figure; `val/loss` is what checkpoints are chosen by."""
+        self._log_figures("val")
+
+    def on_test_epoch_start(self) -> None:
+        """As in validation."""
+        self._collected = {}
+
+    def test_step(self, batch: FaceBatch, batch_index: int, dataloader_idx: int = 0) -> None:
+        """As in validation."""
+        self.validation_step(batch, batch_index, dataloader_idx)
+
+    def on_test_epoch_end(self) -> None:
+        """Log every figure."""
+        self._log_figures("test")
+
+    def _log_figures(self, stage: str) -> None:
+        names = self._set_names(stage)
+        chosen = []
+        for number, rows in self._collected.items():
+            predicted, target, photometric = (torch.cat(column) for column in zip(*rows, strict=True))
+            figures = landmark_metrics(predicted, target)
+            if len(photometric):
+                figures["photometric_rms"] = photometric[:, 0].mean().item()
+                figures["photometric_coverage"] = photometric[:, 1].mean().item()
+            prefix = f"{stage}/{names[number]}" if number < len(names) else f"{stage}/{number}"
+            self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()}, sync_dist=True)
+            missed = sum(1 - figures[f"{name}/correlation"] for name in SIGNALS) / len(SIGNALS)
+            chosen.append(figures["nme51"] / 3 + 2 * missed)
+        if chosen:
+            self.log(f"{stage}/loss", sum(chosen) / len(chosen), sync_dist=True, prog_bar=True)
+
+    def _set_names(self, stage: str) -> list[str]:
+        data = getattr(self.trainer, "datamodule", None) if self._trainer else None
+        return list(getattr(data, f"{stage}_names", []))
+
+    def configure_optimizers(self):
+        """AdamW without decay on norms and biases, one cycle over all steps."""
+        decay = [p for p in self.encoder.parameters() if p.ndim > 1]
+        rest = [p for p in self.encoder.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": decay, "weight_decay": self.weight_decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, total_steps=max(steps, 2), pct_start=0.1
+        )
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+def load_encoder(encoder: nn.Module, path: str) -> None:
+    """Load encoder weights from a Lightning checkpoint or a safetensors file."""
+    encoder.load_state_dict(read_encoder_weights(path))
+
+
+def _hulls(landmarks68: Tensor, size: int) -> Tensor:
+    """Filled convex hulls (B, 1, size, size) of landmarks in pixels."""
+    masks = []
+    for points in landmarks68.detach().cpu().numpy():
+        mask = np.zeros((size, size), np.uint8)
+        cv2.fillConvexPoly(mask, cv2.convexHull(points.round().astype(np.int32)), 1)
+        masks.append(torch.from_numpy(mask))
+    return torch.stack(masks)[:, None].to(landmarks68.device)
