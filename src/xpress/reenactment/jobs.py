@@ -27,7 +27,7 @@ from xpress.reenactment.outputs import (
 from xpress.reenactment.overlay import Overlay, contact_sheet
 from xpress.reenactment.pipeline import StageTimes
 from xpress.reenactment.reenactor import Reenactor
-from xpress.reenactment.video_job import VideoJob, photo_stage
+from xpress.reenactment.video_job import VideoJob, photo_faces
 
 PathLike = str | os.PathLike
 
@@ -68,7 +68,7 @@ def reenact(
         smoothing: filter videos over time.
         overwrite: replace an output that exists.
         progress: show a progress bar.
-        threads: of the picture operations.
+        threads: frames that are drawn at the same time.
         reenactor: loaded weights; the package's by default.
 
     Raises:
@@ -85,14 +85,15 @@ def reenact(
         check_suffix(output, IMAGE_SUFFIXES if stills else VIDEO_SUFFIXES, stills)
         calm = None if source_neutral is None else read_image(source_neutral)
         reenactor = reenactor or Reenactor.from_pretrained(mouth=mouth)
-        stage = reenactor.stage(options)
         if stills:
             assert isinstance(driven, ImageSource)
-            driver = next(reenactor.driver(driving, False, calm))
-            write_image(output, photo_stage(reenactor, stage, driven, face).render(driver))
+            stage = reenactor.stage(options)
+            stage.set(driven.image, photo_faces(reenactor, driven, face))
+            write_image(output, stage.render(next(reenactor.driver(driving, False, calm))))
             print(f"{output}: written")
             return
-        VideoJob(reenactor, stage, driving, driven, options).write(output, calm, progress)
+        reenactor.stage(options)  # wrong options are told before the work
+        VideoJob(reenactor, driving, driven, options, threads).write(output, calm, progress)
 
 
 def extract(
@@ -173,5 +174,5 @@ def _use_threads(count: int) -> None:
     """The stages run side by side: more threads inside each would only contend."""
     if count < 1:
         raise InputError(f"threads={count}: choose 1 or more")
-    torch.set_num_threads(max(count // 2, 1))
-    cv2.setNumThreads(max(count // 2, 1))
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

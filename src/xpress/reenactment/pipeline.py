@@ -6,65 +6,98 @@ import queue
 import sys
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _DEPTH = 8
 _POLL = 0.1
 _END = object()
 
 
-def prefetch(items: Iterable[Item], depth: int = _DEPTH) -> Generator[Item, None, None]:
-    """The same items, made on another thread at most `depth` ahead.
+class prefetch(Iterator[Item]):
+    """The same items, made on another thread from now on, at most `depth` ahead.
 
-    An exception of the producer is raised where the items are consumed; closing the generator
-    stops the producer and waits for it.
+    An exception of the producer is raised where the items are consumed. `close` stops the
+    producer, closes its iterator if that can be closed, and waits for it.
     """
-    waiting: queue.Queue = queue.Queue(depth)
-    stopped = threading.Event()
 
-    def put(item: object) -> bool:
-        while not stopped.is_set():
+    def __init__(self, items: Iterable[Item], depth: int = _DEPTH) -> None:
+        self._waiting: queue.Queue = queue.Queue(depth)
+        self._stopped = threading.Event()
+        self._items = items
+        self._thread = threading.Thread(target=self._produce, name="xpress-prefetch", daemon=True)
+        self._thread.start()
+
+    def __next__(self) -> Item:
+        if self._stopped.is_set():
+            raise StopIteration
+        item, error = self._waiting.get()
+        if item is not _END:
+            return item
+        self.close()
+        if error is not None:
+            raise error
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _put(self, item: object, error: BaseException | None = None) -> bool:
+        while not self._stopped.is_set():
             try:
-                waiting.put(item, timeout=_POLL)
+                self._waiting.put((item, error), timeout=_POLL)
                 return True
             except queue.Full:
                 continue
         return False
 
-    def produce() -> None:
-        stream = iter(items)
+    def _produce(self) -> None:
+        stream = None
         try:
+            stream = iter(self._items)
             for item in stream:
-                if not put((item, None)):
+                if not self._put(item):
                     break
-            put((_END, None))
+            _close(stream)
+            self._put(_END)
         except BaseException as error:
-            put((_END, error))
-        finally:
-            close = getattr(stream, "close", None)
-            if close is not None:
-                close()
+            _close(stream)
+            self._put(_END, error)
 
-    thread = threading.Thread(target=produce, name="xpress-prefetch", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = waiting.get()
-            if error is not None:
-                raise error
-            if item is _END:
-                return
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Generator[Result, None, None]:
+    """`map` on several threads, in order; as many items are under way as there are workers."""
+    with ThreadPoolExecutor(workers, "xpress-map") as pool:
+        pending: deque[Future] = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+            _close(items)
+
+
+def _close(items: object) -> None:
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()
 
 
 class StageTimes:
@@ -73,6 +106,7 @@ class StageTimes:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._start = time.perf_counter()
+        self._lock = threading.Lock()
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -81,7 +115,8 @@ class StageTimes:
         try:
             yield
         finally:
-            self.seconds[stage] += time.perf_counter() - start
+            with self._lock:
+                self.seconds[stage] += time.perf_counter() - start
 
     def over(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
         """The same items; the time that each takes to come counts for the stage."""

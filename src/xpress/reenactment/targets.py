@@ -71,9 +71,9 @@ class Stage:
                 animator.set_target(image, rested.face.parameters)
 
     @property
-    def shows_face(self) -> bool:
-        """Whether the picture has a face that can move."""
-        return any(rested is not None for rested in self._faces)
+    def image(self) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture that was set last."""
+        return self._image
 
     def render(self, driver: DriverFrame) -> UInt8[np.ndarray, "H W 3"]:
         """The picture with all its faces driven; a new array."""
@@ -117,7 +117,6 @@ class Shuttle:
         self._current = next(frames)
         self._following = next(frames, None)
         self._folder = tempfile.TemporaryDirectory(prefix="xpress_") if keep else None
-        self._fresh = True
         self._store()
 
     def close(self) -> None:
@@ -134,27 +133,19 @@ class Shuttle:
         while self._following is not None:
             yield self._following[0]
 
-    def at(
-        self, time: Fraction
-    ) -> tuple[UInt8[np.ndarray, "H W 3"], list[RestedFace | None], bool]:
-        """Picture and faces at a time, and whether they differ from the last call's."""
-        changed, self._fresh = self._fresh, False
+    def at(self, time: Fraction) -> tuple[UInt8[np.ndarray, "H W 3"], list[RestedFace | None]]:
+        """Picture and faces at a time; the same objects while the frame stays the same."""
         while self._following is not None and self._following[0] <= time:
             self._current, self._following = self._following, next(self._frames, None)
             self._store()
-            changed = True
-        if self._following is not None or not self._keep or len(self._times) < 2:
-            return self._current[1], self._current[2], changed
-        index = self._turned(time)
-        if index == len(self._times) - 1 and self._current[0] == self._times[index]:
-            return self._current[1], self._current[2], changed
-        changed = changed or self._current[0] != self._times[index]
-        if changed:
+        at_end = self._following is None and self._keep and len(self._times) > 1
+        index = self._turned(time) if at_end else -1
+        if at_end and self._current[0] != self._times[index]:
             stored = cv2.imread(str(self._file(index)))
             assert stored is not None, "the temporary folder was emptied"
             image = cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
             self._current = (self._times[index], image, self._faces[index])
-        return self._current[1], self._current[2], changed
+        return self._current[1], self._current[2]
 
     def _turned(self, time: Fraction) -> int:
         """Index of the frame at a time beyond the end, forth and back."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import queue
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -17,24 +19,42 @@ from xpress.reenactment.driver import DriverFrame
 from xpress.reenactment.faces import FaceSample
 from xpress.reenactment.neutral import LOOK_AHEAD
 from xpress.reenactment.options import Options
-from xpress.reenactment.pipeline import StageTimes, prefetch, progress_bar
+from xpress.reenactment.pipeline import StageTimes, ordered_map, prefetch, progress_bar
 from xpress.reenactment.reenactor import Reenactor
 from xpress.reenactment.targets import RestedFace, Shuttle, Stage, TargetFrames
 
 
+@dataclass(frozen=True)
+class _Task:
+    """One frame to draw."""
+
+    time: Fraction
+    driver: DriverFrame
+    image: np.ndarray
+    faces: list[RestedFace | None]
+
+
 class VideoJob:
-    """A video output: decoding and extraction, rendering, and encoding on three threads."""
+    """A video output: decoding, extraction, rendering and encoding on threads of their own.
+
+    Args:
+        reenactor: the composition.
+        driving: gives the expression.
+        driven: photograph or video that receives it.
+        options: how.
+        workers: frames that are drawn at the same time.
+    """
 
     def __init__(
         self,
         reenactor: Reenactor,
-        stage: Stage,
         driving: FrameSource,
         driven: FrameSource,
         options: Options,
+        workers: int = 2,
     ) -> None:
         self.reenactor = reenactor
-        self.stage = stage
+        self.workers = workers
         self.driving = driving
         self.driven = driven
         self.options = options
@@ -49,7 +69,7 @@ class VideoJob:
         count = 0
         with ExitStack() as stack:
             driver = stack.enter_context(closing(prefetch(self._driver(calm))))
-            rendered = stack.enter_context(closing(prefetch(self._render(driver))))
+            rendered = stack.enter_context(closing(self._render(driver)))
             first = next(rendered)
             size = (first[1].shape[1], first[1].shape[0])
             sound = sounding[0].path if sounding else None
@@ -78,34 +98,53 @@ class VideoJob:
             if frames is not None:
                 frames.close()
 
-    def _render(self, driver: Iterator[DriverFrame]) -> Iterator[tuple[Fraction, np.ndarray]]:
-        if isinstance(self.driven, ImageSource):
-            photo_stage(self.reenactor, self.stage, self.driven, self.options.face)
-            for frame in driver:
-                yield self._drawn(frame, frame.time)
-            return
+    def _render(
+        self, driver: Iterator[DriverFrame]
+    ) -> Generator[tuple[Fraction, np.ndarray], None, None]:
+        """Drawn by several stages side by side, each with the picture it was given last."""
+        idle: queue.SimpleQueue[Stage] = queue.SimpleQueue()
+        for _ in range(self.workers):
+            idle.put(self.reenactor.stage(self.options))
+
+        def draw(task: _Task) -> tuple[Fraction, np.ndarray]:
+            stage = idle.get()
+            try:
+                if stage.image is not task.image:
+                    with self.times.measure("target"):
+                        stage.set(task.image, task.faces)
+                with self.times.measure("render"):
+                    return task.time, stage.render(task.driver)
+            finally:
+                idle.put(stage)
+
+        return ordered_map(draw, self._tasks(driver), self.workers)
+
+    def _tasks(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
+        for task in self._photo(driver) if self._is_photo else self._video(driver):
+            self.missed += not task.driver.detected
+            self.still += not any(face is not None for face in task.faces)
+            yield task
+
+    @property
+    def _is_photo(self) -> bool:
+        return isinstance(self.driven, ImageSource)
+
+    def _photo(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
+        assert isinstance(self.driven, ImageSource)
+        image = self.driven.image
+        faces = photo_faces(self.reenactor, self.driven, self.options.face)
+        for frame in driver:
+            yield _Task(frame.time, frame, image, faces)
+
+    def _video(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
         with closing(self._shuttle()) as shuttle:
-            if self.driving.frame_count != 1:
-                for frame in driver:
-                    self._turn_to(shuttle, frame.time)
-                    yield self._drawn(frame, frame.time)
-                return
-            frame = next(driver)
-            for time in shuttle.times():
-                self._turn_to(shuttle, time)
-                yield self._drawn(frame, time)
-
-    def _turn_to(self, shuttle: Shuttle, time: Fraction) -> None:
-        with self.times.measure("target"):
-            image, faces, changed = shuttle.at(time)
-            if changed:
-                self.stage.set(image, faces)
-
-    def _drawn(self, driver: DriverFrame, time: Fraction) -> tuple[Fraction, np.ndarray]:
-        self.missed += not driver.detected
-        self.still += not self.stage.shows_face
-        with self.times.measure("render"):
-            return time, self.stage.render(driver)
+            if self.driving.frame_count == 1:
+                frame = next(driver)
+                moments = ((time, frame) for time in shuttle.times())
+            else:
+                moments = ((frame.time, frame) for frame in driver)
+            for time, frame in moments:
+                yield _Task(time, frame, *shuttle.at(time))
 
     def _shuttle(self) -> Shuttle:
         driven, driving = self.driven, self.driving
@@ -114,11 +153,11 @@ class VideoJob:
         return Shuttle(target_frames(self.reenactor, driven, self.options), keep=shorter)
 
 
-def photo_stage(reenactor: Reenactor, stage: Stage, target: ImageSource, face: str | int) -> Stage:
-    """The stage, set to a photograph with the wanted faces."""
-    faces = reenactor.find(target.image, face, target.name)
-    stage.set(target.image, [reenactor.rested(found) for found in faces])
-    return stage
+def photo_faces(
+    reenactor: Reenactor, target: ImageSource, face: str | int
+) -> list[RestedFace | None]:
+    """The wanted faces of a photograph with their rest."""
+    return [reenactor.rested(found) for found in reenactor.find(target.image, face, target.name)]
 
 
 def target_frames(reenactor: Reenactor, target: FrameSource, options: Options) -> TargetFrames:

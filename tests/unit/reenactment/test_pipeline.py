@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from xpress.reenactment.pipeline import StageTimes, prefetch
+from xpress.reenactment.pipeline import StageTimes, ordered_map, prefetch
 
 
 def test_order_is_kept_and_producer_runs_elsewhere():
@@ -80,3 +80,49 @@ def test_stages_run_side_by_side_and_waiting_does_not_count():
     assert 0.19 < times.seconds["second"] < 0.36
     assert "first" in times.summary(10)
     assert times.summary(10).startswith("10 frames in ")
+
+
+def test_production_starts_before_the_first_item_is_asked_for():
+    started = threading.Event()
+
+    def produce():
+        started.set()
+        yield 1
+
+    stream = prefetch(produce())
+    assert started.wait(2)
+    stream.close()
+    assert list(stream) == []
+
+
+def test_map_keeps_order_and_works_side_by_side():
+    def slow(i):
+        time.sleep(0.03 if i % 2 else 0.01)
+        return i, threading.current_thread()
+
+    start = time.perf_counter()
+    results = list(ordered_map(slow, range(20), 2))
+    assert time.perf_counter() - start < 0.37  # one after the other would take 0.4
+    assert [i for i, _ in results] == list(range(20))
+    assert len({thread for _, thread in results}) == 2
+
+
+def test_map_takes_only_what_is_under_way_and_raises_in_order():
+    taken = []
+
+    def items():
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    def fail_at_three(i):
+        if i == 3:
+            raise ValueError("three")
+        return i
+
+    stream = ordered_map(fail_at_three, items(), 2)
+    assert [next(stream) for _ in range(3)] == [0, 1, 2]
+    assert len(taken) <= 6
+    with pytest.raises(ValueError, match="three"):
+        next(stream)
+    assert list(stream) == []
