@@ -1,0 +1,51 @@
+"""Sample grids after every validation: files in the run's folder, and to the loggers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from xpress.media.images import write_image
+from xpress.models.face_autoencoder.module import FaceAutoencoder
+from xpress.models.face_autoencoder.pictures import picture_grid
+from xpress.structures import FaceBatch
+
+
+class PictureGrid(pl.Callback):
+    """Draw the first validation batch of every set.
+
+    Args:
+        folder: where `epoch_000_<set>.jpg` are written.
+        rows: faces a picture.
+    """
+
+    def __init__(self, folder: str, rows: int = 8) -> None:
+        self.folder, self.rows = Path(folder), rows
+
+    @rank_zero_only
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: FaceBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Called by Lightning."""
+        if batch_idx or trainer.sanity_checking or not isinstance(pl_module, FaceAutoencoder):
+            return
+        names = list(getattr(getattr(trainer, "datamodule", None), "val_names", []))
+        name = names[dataloader_idx] if dataloader_idx < len(names) else str(dataloader_idx)
+        grid = picture_grid(pl_module, batch, self.rows)
+        write_image(self.folder / f"epoch_{trainer.current_epoch:03d}_{name}.jpg", grid)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image(f"val/{name}", [grid], step=trainer.global_step)
+            elif isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(
+                    f"val/{name}", grid, trainer.global_step, dataformats="HWC"
+                )
