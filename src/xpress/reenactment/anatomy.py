@@ -16,13 +16,15 @@ MOUTH_PARTS = ("mouth_socket", "gums_tongue", "teeth_upper", "teeth_lower")
 SKIN, OTHER = -1, -2
 JAW = slice(0, 17)
 EYE_CORNERS = (36, 39, 42, 45)
-NOSE_BRIDGE = (27, 28)
+NOSE_BRIDGE = (27, 28, 29, 30)
 BELOW_JAW = 0.6
 """Centimetres under the jaw line where the neck begins: it follows by extrapolation."""
 BEHIND_EARS = 3.4
 """Depth (model z) behind which ears and the back of the head lie."""
 RIGID_CORNER, CORNER_RADIUS = 0.3, 0.55
-RIGID_BRIDGE, BRIDGE_RADIUS = 0.3, 1.1
+BLINK_CORNER = 0.85
+"""The same for eyeBlink, whose lids have to meet near the corners too."""
+RIGID_BRIDGE, BRIDGE_RADIUS = 0.25, 1.1
 """Factor on expression offsets at the rigid point, and the Gaussian radius (cm) of the damping."""
 
 
@@ -74,8 +76,9 @@ class Anatomy:
 
     Attributes:
         mean: (V, 3) mean shape.
-        damping: (V,) factor on expression offsets: bone does not move under the eye corners and
-            the bridge of the nose, whatever the blendshapes say; zero where nothing is drawn.
+        damping: (Ke, V) factor on expression offsets: bone does not move under the eye corners
+            and the bridge of the nose, whatever the blendshapes say.
+        moving: (V,) one where expressions are evaluated at all: what is drawn, eyeballs apart.
         skin: (F, 3) triangles whose motion is trusted: the face without neck, ears and nape.
         face: (F, 3) triangles of the whole face part.
         mouth, eyes: surroundings and interior of the openings; left eye first.
@@ -104,10 +107,14 @@ class Anatomy:
             for side, (name, lids) in enumerate((("left", LIDS[half:]), ("right", LIDS[:half])))
         ]
 
-        used = np.zeros(len(mean), bool)
+        self.moving = np.zeros(len(mean), np.float32)
         for triangles in (self.skin, self.mouth.triangles, *(e.triangles for e in self.eyes)):
-            used[triangles] = True
-        self.damping[~used] = 0
+            self.moving[triangles] = 1
+        for name in ("eyeball_left", "eyeball_right"):
+            # Gaze stays the target's; a turned cornea would only poke through the lids.
+            part = model.parts[name]
+            self.moving[part.vertex_start : part.vertex_stop] = 0
+        self.damping = self.damping * self.moving
 
     def _surroundings(self, model, loop, names, contour, reach) -> Surroundings:
         """Skin within `reach` cm of a loop's box, and the named interior parts near it."""
@@ -141,18 +148,23 @@ def _trusted(mean: np.ndarray, marks: np.ndarray) -> np.ndarray:
 
 def _damping(
     model: MorphableModel, mean: np.ndarray, marks: np.ndarray
-) -> Float32[np.ndarray, " V"]:
-    damping = np.ones(len(mean), np.float32)
+) -> Float32[np.ndarray, "Ke V"]:
     rigid = [(i, RIGID_CORNER, CORNER_RADIUS) for i in EYE_CORNERS]
-    rigid += [(i, RIGID_BRIDGE, BRIDGE_RADIUS) for i in NOSE_BRIDGE]
+    bridge = [(i, RIGID_BRIDGE, BRIDGE_RADIUS) for i in NOSE_BRIDGE]
+    blink = [(i, BLINK_CORNER, CORNER_RADIUS) for i in EYE_CORNERS]
+    usual = _hold(mean, marks, rigid + bridge)
+    closing = _hold(mean, marks, blink + bridge)
+    blinks = [name.startswith("eyeBlink") for name in model.expression_names]
+    damping = np.where(np.array(blinks)[:, None], closing, usual)
+    damping[:, model.parts["face"].vertex_stop :] = 1
+    return damping
+
+
+def _hold(mean, marks, rigid) -> Float32[np.ndarray, " V"]:
+    """The smallest of Gaussian dips around landmarks."""
+    factor = np.ones(len(mean), np.float32)
     for mark, floor, radius in rigid:
         distance = np.linalg.norm(mean - marks[mark], axis=1)
-        hold = 1 - (1 - floor) * np.exp(-0.5 * (distance / radius) ** 2)
-        damping = np.minimum(damping, hold.astype(np.float32))
-    start = model.parts["face"].vertex_stop
-    damping[start:] = 1
-    for name in ("eyeball_left", "eyeball_right"):
-        # Gaze stays the target's; a turned cornea would only poke through the lids.
-        part = model.parts[name]
-        damping[part.vertex_start : part.vertex_stop] = 0
-    return damping
+        dip = 1 - (1 - floor) * np.exp(-0.5 * (distance / radius) ** 2)
+        factor = np.minimum(factor, dip.astype(np.float32))
+    return factor

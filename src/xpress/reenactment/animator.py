@@ -31,14 +31,18 @@ from xpress.reenactment.warp import (
     extend,
     face_grid,
     moving_box,
+    sample,
     sampling_map,
     vertex_maps,
 )
+from xpress.rendering.rasterizers.numba import Buffers
 from xpress.structures import FaceParameters
 
 STILL, MOVED = 0.002, 0.015
 """Motion of an opening's rim over the eye-corner distance: below the first, the target's own
 pixels are warped as they are; above the second, skin and interior are painted apart."""
+LARGE = 200.0
+"""Eye-corner distance in pixels from which a photograph has no detail for the costlier cubic."""
 UNCHANGED = 1e-6
 
 
@@ -63,6 +67,8 @@ class FaceAnimator:
     ) -> None:
         self.model = model
         self.anatomy = Anatomy(model)
+        # The target is where its parameters say; only what changes is kept off the bones.
+        self._shape = MeshEvaluator(model, self.anatomy.moving)
         self.evaluator = MeshEvaluator(model, self.anatomy.damping)
         self.relight = relight
         albedo = model.mean_color.numpy().astype(np.float32)
@@ -73,7 +79,7 @@ class FaceAnimator:
         if self._mouth is not None:
             self._openings.append(self._mouth)
         self._skin_vertices = np.unique(self.anatomy.skin)
-        self._buffers = None
+        self._buffers: Buffers | None = None
         self.timings: defaultdict[str, float] = defaultdict(float)
         self.last_region: Box = (0, 0, 0, 0)
 
@@ -88,8 +94,8 @@ class FaceAnimator:
             self._image = image
             self._expression = parameters.expression[0].detach().cpu().numpy().astype(np.float32)
             self._camera = Camera(parameters)
-            shape = self.evaluator.neutral(parameters.identity)
-            shape = shape + self.evaluator.offsets(self._expression)
+            shape = self._shape.neutral(parameters.identity)
+            shape = shape + self._shape.offsets(self._expression)
             self._projected = self._camera.project(shape)
             self._eye_distance = self.anatomy.eye_distance * float(parameters.scale[0])
             self._grid = face_grid(self._projected[self._skin_vertices], *image.shape[:2])
@@ -146,6 +152,7 @@ class FaceAnimator:
         )
         extend(maps, known)
         if self.relight:
+            maps[..., 2] *= cv2.blur(known.astype(np.float32), (5, 5))  # walls are not relit
             sigma = max(0.012 * self._eye_distance * self._grid.zoom[0], 0.5)
             maps[..., 2] = np.exp(cv2.GaussianBlur(maps[..., 2], (0, 0), sigma)) - 1
         return maps
@@ -158,13 +165,9 @@ class FaceAnimator:
         if x1 > x0 and y1 > y0:
             maps = maps[y0:y1, x0:x1]
             corner = self._grid.box[0] + x0, self._grid.box[1] + y0
-            moved = cv2.remap(
-                self._image,
-                sampling_map(maps, corner),
-                None,
-                cv2.INTER_CUBIC,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
+            smooth = self._eye_distance >= LARGE
+            interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_CUBIC
+            moved = sample(self._image, sampling_map(maps, corner), interpolation)
             if self.relight:
                 apply_gain(moved, maps[..., 2])
             skin[y0:y1, x0:x1] = moved

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from xpress.reenactment.anatomy import Anatomy
 from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
 from xpress.reenactment.layers import ellipse, extend_colors, opening_mask
-from xpress.reenactment.openings import Interior, Opening
+from xpress.reenactment.openings import Interior, Opening, tint_like
 
 MARGINS = (0.3, 0.45, 0.4)
 """Room beside, above and below the target's lids, over the eye's width."""
@@ -23,6 +23,8 @@ HIGHLIGHT = 0.06
 """Radius of the largest reflection that is kept out of the eyeball's extension."""
 CLOSED, OPEN = 0.03, 0.09
 """Visible area over the eye's width squared: model eyeball below, the target's own above."""
+SHUT, AJAR = 0.012, 0.03
+"""The same for new lids: no eyeball below (lids that fit badly leave a slit), all of it above."""
 LEVEL = (0.4, 0.95)
 """Limits of the light's level on a model eyeball."""
 LID_SHADE, LID_SHADE_REACH = 0.45, 0.06
@@ -49,7 +51,7 @@ class EyeOpening(Opening):
         rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
         self.lashes = max(width * LASHES, 0.5)
         edge = max(width * EDGE, 0.5)
-        opened = opening_mask(own.shape[:2], rim, 0) > 0
+        opened = opening_mask(own.shape[:2], rim) > 0
         inner = cv2.erode((opened & ball).astype(np.uint8), ellipse(edge)) > 0
         # A highlight at the rim would be drawn out into a streak.
         calm = cv2.morphologyEx(own, cv2.MORPH_OPEN, ellipse(width * HIGHLIGHT))
@@ -64,17 +66,19 @@ class EyeOpening(Opening):
         area = float((seen.part >= 0).sum()) / self.close_up.cell_width**2
         self.own_share = float(np.clip((area - CLOSED) / (OPEN - CLOSED), 0, 1))
         level = np.clip(light.mean(), *LEVEL) / max(float(light.mean()), 1e-3)
-        self.colors = (self.albedo * light * level * 255).astype(np.float32)
+        self.colors = tint_like(self.albedo * light * level * 255, own)
 
     def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
         """The eyeball seen between new lids."""
-        opening = (seen.part >= 0).astype(np.uint8)
-        if not opening.any():
+        opening = cv2.morphologyEx((seen.part >= 0).astype(np.uint8), cv2.MORPH_OPEN, ellipse(1.0))
+        area = float(opening.sum()) / self.close_up.cell_width**2
+        if area < SHUT:
             return None
         color = self.ball
         if self.own_share < 1:
             color = self.own_share * color + (1 - self.own_share) * self._model_ball(seen, opening)
-        return Interior(color, opening.astype(np.float32))
+        share = min((area - SHUT) / (AJAR - SHUT), 1.0)
+        return Interior(color, opening * np.float32(share))
 
     def _model_ball(self, seen: Seen, opening: np.ndarray) -> Float32[np.ndarray, "h w 3"]:
         """The face model's eyeball, for a target whose eyes are closed."""

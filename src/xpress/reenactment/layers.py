@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 
 def extend_colors(
@@ -21,7 +21,7 @@ def extend_colors(
         return image.copy()
     nearest = nearest_kept(keep)
     # Averages of what is kept, so that no single lash or pore is drawn out into a streak.
-    weight = keep.astype(np.float32)
+    weight: np.ndarray = keep.astype(np.float32)
     total = cv2.GaussianBlur(image * weight[..., None], (0, 0), softness)
     weight = cv2.GaussianBlur(weight, (0, 0), softness)
     calm = (total / np.maximum(weight, 1e-3)[..., None]).clip(0, 255)
@@ -63,7 +63,7 @@ def ellipse(radius: float) -> UInt8[np.ndarray, "k k"]:
 
 
 def opening_mask(
-    size: tuple[int, int], contour: Float32[np.ndarray, "N 2"], thickness: float
+    size: tuple[int, int], contour: Float[np.ndarray, "N 2"], thickness: float = 0.0
 ) -> UInt8[np.ndarray, "h w"]:
     """One for pixels inside a closed contour or within about `thickness` of it."""
     mask = np.zeros(size, np.uint8)

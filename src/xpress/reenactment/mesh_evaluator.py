@@ -25,12 +25,13 @@ class MeshEvaluator:
 
     Args:
         model: the face model.
-        damping: factor on every vertex's expression offsets; zero for vertices that never matter.
+        damping: factor on every vertex's offsets, of each expression or of all; zero for
+            vertices that never matter.
     """
 
-    def __init__(self, model: MorphableModel, damping: Float32[np.ndarray, " V"]) -> None:
+    def __init__(self, model: MorphableModel, damping: Float32[np.ndarray, "*#Ke V"]) -> None:
         self.model = model
-        basis = model.expression_basis.numpy() * damping[:, None]
+        basis = model.expression_basis.numpy() * damping[..., None]
         moved = np.abs(basis).max(axis=2) > NEGLIGIBLE
         expression, vertex = np.nonzero(moved)
         self._vertex = vertex.astype(np.int32)

@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 from xpress.reenactment.anatomy import MOUTH_PARTS, OTHER, Anatomy
 from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
 from xpress.reenactment.layers import ellipse, extend_colors, opening_mask
-from xpress.reenactment.openings import Interior, Opening
+from xpress.reenactment.openings import Interior, Opening, tint_like
 
 MARGINS = (0.35, 0.3, 0.85)
 """Room beside, above and below the target's lips for the new mouth, over the mouth's width."""
@@ -27,7 +27,7 @@ LIFT = 0.5
 """Exponent on the model's colours: light that bounces about inside the mouth."""
 DARKEST = np.array([0.055, 0.025, 0.025], np.float32)
 """Albedo that is added everywhere: no mouth is black inside."""
-OCCLUSION, OCCLUSION_REACH = 0.65, 0.045
+OCCLUSION, OCCLUSION_REACH = 0.5, 0.045
 """Darkening next to the lips, and its reach over the mouth's width."""
 REACH = 3
 """Cells by which the interior is continued under its edge."""
@@ -56,7 +56,7 @@ class MouthOpening(Opening):
         self.trusted = self._trusted(seen.part)
         self.source = self.grid.to_cells(projected[self.close_up.vertices])[:, :2].copy()
         colors = self.albedo * _soft_light(light) * 255
-        self.colors = self._match_teeth(colors.astype(np.float32), seen)
+        self.colors = self._match_teeth(tint_like(colors, own), seen)
         rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
         thickness = max(width * LIP_LINE, 0.5)
         mask = opening_mask(own.shape[:2], rim, thickness) > 0
@@ -91,7 +91,7 @@ class MouthOpening(Opening):
 
     def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
         """Teeth, gums, tongue and the dark behind them; None where the mouth is closed."""
-        hole = cv2.morphologyEx((seen.part >= 0).astype(np.uint8), cv2.MORPH_OPEN, ellipse(1))
+        hole = cv2.morphologyEx((seen.part >= 0).astype(np.uint8), cv2.MORPH_OPEN, ellipse(1.0))
         area = float(hole.sum()) / self.close_up.cell_width**2
         if area < CLOSED:
             return None

@@ -13,9 +13,10 @@ from numba import njit
 from xpress.reenactment.anatomy import SKIN
 from xpress.reenactment.close_up import CloseUp, Seen
 from xpress.reenactment.layers import crop_box, nearest_kept, opening_mask
-from xpress.reenactment.warp import Grid
+from xpress.reenactment.relight import LUMA
+from xpress.reenactment.warp import Grid, sample
 
-FEATHER = 0.6
+FEATHER = 0.9
 """Blur of an opening's edge, pixels."""
 RIM_REACH = 0.6
 """Vertices of the mean face within these centimetres of the rim may move with it."""
@@ -23,6 +24,10 @@ FAR = 1e4
 """Pixels from the rim that are given to all others."""
 FADE = 0.06
 """Share of a patch's side over which it joins the frame."""
+
+
+SKIN_CHROMA = 12.0
+"""Mean spread of the channels (0 to 255) from which a picture counts as coloured."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Opening:
         self._own = own
         self._own_rim = self.close_up.surroundings.rim(projected) - corner[:2]
         self._own_points = (projected - corner)[self.close_up.vertices][:, :2].copy()
-        self._opened = opening_mask(own.shape[:2], self._own_rim, 0) > 0
+        self._opened = opening_mask(own.shape[:2], self._own_rim) > 0
         self._nearest_skin = nearest_kept(~self._opened)
         self._fade = _border_fade(self.grid.shape)
         self._prepare(own, projected, light)
@@ -112,7 +117,7 @@ class Opening:
         points = np.ascontiguousarray(local[..., :2])
         _add_positions(points, *self._cell_affine())
         _own_positions(seen, self.close_up.triangles, self._own_points, points)
-        skin = _sample(self.skin, points)
+        skin = sample(self.skin, points)
         if self.lashes > 0:
             self._keep_rim(seen, projected, points, skin)
         inner = self.interior(seen, projected)
@@ -138,7 +143,7 @@ class Opening:
         rim[near, 2] = np.where(within, 0, np.hypot(beside[:, 0], beside[:, 1]))
         weight = np.zeros(seen.part.shape, np.float32)
         _rim_positions(seen, self.close_up.triangles, rim, np.float32(self.lashes), points, weight)
-        _mix_bytes(skin, _sample(self._own, points), weight)
+        _mix_bytes(skin, sample(self._own, points), weight)
 
     def _out_of_opening(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points that fall into the target's opening moved to the nearest skin; which did."""
@@ -160,8 +165,14 @@ class Opening:
         return 1 / zx, 0.5 / zx - 0.5, 1 / zy, 0.5 / zy - 0.5
 
 
-def _sample(image: np.ndarray, points: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
-    return cv2.remap(image, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def tint_like(
+    colors: Float32[np.ndarray, "V 3"], picture: UInt8[np.ndarray, "h w 3"]
+) -> Float32[np.ndarray, "V 3"]:
+    """Colours as grey as a picture of skin is: nothing red in a black-and-white photograph."""
+    chroma = float(np.ptp(picture.astype(np.int16), axis=2).mean())
+    share = min(chroma / SKIN_CHROMA, 1.0)
+    grey = (colors @ LUMA)[:, None]
+    return (grey + share * (colors - grey)).astype(np.float32)
 
 
 def _own_positions(seen: Seen, triangles, own, points) -> None:

@@ -44,7 +44,7 @@ def estimate_illumination(
         light[0] = 1 / SH_0
         return light
     bands = sh_bands(normals).astype(np.float64)
-    light = np.zeros((9, 3))
+    found = np.zeros((9, 3))
     for channel in range(3):
         design = bands * albedo[:, channel, None]
         keep = np.ones(len(design), bool)
@@ -56,8 +56,8 @@ def estimate_illumination(
             solution = np.linalg.solve(gram + np.diag(damping + 1e-9), right)
             error = np.abs(design @ solution - colors[:, channel])
             keep = error < 2.5 * np.median(error) + 1e-6
-        light[:, channel] = solution
-    return light.astype(np.float32)
+        found[:, channel] = solution
+    return found.astype(np.float32)
 
 
 def luminance_light(illumination: Float32[np.ndarray, "9 3"]) -> Float32[np.ndarray, " 9"]:

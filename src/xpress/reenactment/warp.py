@@ -7,7 +7,7 @@ from typing import no_type_check
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Int32
+from jaxtyping import Bool, Float32, Int32, UInt8
 from numba import njit
 
 from xpress.rendering.rasterizers.numba import Buffers, rasterize_numpy
@@ -148,7 +148,7 @@ def _coarse_known(maps, known) -> tuple[np.ndarray, np.ndarray]:
 
 def _soft_inside(known: np.ndarray) -> np.ndarray:
     """One well inside the outer silhouette, falling to zero at it; holes count as inside."""
-    solid = np.zeros(known.shape, np.uint8)
+    solid: np.ndarray = np.zeros(known.shape, np.uint8)
     contours, _ = cv2.findContours(known.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(solid, contours, -1, 1, cv2.FILLED)
     solid = cv2.erode(solid, np.ones((3, 3), np.uint8), borderValue=0)
@@ -158,16 +158,18 @@ def _soft_inside(known: np.ndarray) -> np.ndarray:
 def _push_pull(values: np.ndarray, fixed: np.ndarray) -> None:
     """A first guess for unknown cells from ever coarser averages of the known ones."""
     levels = []
-    weight = fixed.astype(np.float32)
-    total = values * weight[..., None]
+    weight: np.ndarray = fixed.astype(np.float32)
+    total: np.ndarray = values * weight[..., None]
     while min(weight.shape) > 2:
         levels.append((total, weight))
+        channels = total.shape[2]  # which OpenCV drops when it is one
         total = cv2.pyrDown(total, borderType=cv2.BORDER_REPLICATE)
+        total = total.reshape(*total.shape[:2], channels)
         weight = cv2.pyrDown(weight, borderType=cv2.BORDER_REPLICATE)
     guess = total / np.maximum(weight, 1e-6)[..., None]
     for total, weight in reversed(levels):
         upper = cv2.resize(guess, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        guess = total + (1 - weight[..., None]) * upper
+        guess = total + (1 - weight[..., None]) * upper.reshape(total.shape)
     values[~fixed] = guess[~fixed]
 
 
@@ -185,6 +187,17 @@ def sampling_map(
     rows = np.arange(corner[1], corner[1] + flow.shape[0], dtype=np.float32)
     out[..., 1] = flow[..., 1] + rows[:, None]
     return out
+
+
+def sample(
+    image: UInt8[np.ndarray, "H W 3"],
+    points: Float32[np.ndarray, "h w 2"],
+    interpolation: int = cv2.INTER_LINEAR,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The image's colours at points (x, y); beyond the border it is repeated."""
+    return cv2.remap(  # type: ignore[call-overload]
+        image, points, None, interpolation, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def moving_box(maps: Float32[np.ndarray, "H W C"]) -> tuple[int, int, int, int]:
