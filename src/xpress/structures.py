@@ -98,7 +98,7 @@ class FaceParameters(_TensorStruct):
                 np.savez_compressed(beside, allow_pickle=False, **named)
             else:
                 raise InputError(f"{path}: face parameters are saved as .npz or .safetensors")
-            os.replace(beside, path)
+            beside.replace(path)
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from xpress.data_modules.readers import FaceRecords
 from xpress.data_modules.readers.records import decode
+from xpress.errors import InputError
 from xpress.morphable.fitting import Fit
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.painting import paint_inner_parts
@@ -74,7 +75,8 @@ def build_color_basis(
     mean, basis = probabilistic_pca(*albedo_samples(samples, model.mirror), modes)
     face = model.parts["face"].vertex_stop
     colors = torch.full((model.mean.shape[0], 3), 0.5)
-    colors[:face] = mean
+    # Highlights that every picture shows lift a few vertices of the nose over one.
+    colors[:face] = mean.clamp(0, 1)
     model.mean_color = paint_inner_parts(model, colors)
     model.color_basis = torch.zeros(modes, *model.mean.shape)
     model.color_basis[:, :face] = basis
@@ -83,7 +85,11 @@ def build_color_basis(
 def sample_colors(
     model: MorphableModel, records: Sequence[FaceRecords], fit: Fit, quality: Tensor
 ) -> ColorSamples:
-    """Colours of the face's visible vertices in the well-fitted colour pictures."""
+    """Colours of the face's visible vertices in the well-fitted colour pictures.
+
+    Raises:
+        InputError: there is none.
+    """
     face = model.parts["face"]
     triangles = model.part_triangles("face")
     flat = triangles.int().numpy()
@@ -108,6 +114,9 @@ def sample_colors(
             out[0].append(torch.from_numpy(color))
             out[1].append(torch.from_numpy(seen))
             out[2].append(spherical_harmonics(normals).half())
+    if not out[0]:
+        names = ", ".join(record.name for record in records)
+        raise InputError(f"{names}: no colour picture was fitted well; give packs with colour")
     return ColorSamples(torch.stack(out[0]), torch.stack(out[1]), torch.stack(out[2]).float())
 
 
@@ -196,8 +205,7 @@ def probabilistic_pca(
         noise = ((energy - s[:modes].square().sum() / count) / (vertices * 3 - modes)).clamp_min(0)
         variance = (s[:modes].square() / count - noise).clamp_min(1e-10)
         shrink = variance / (variance + noise)
-        low_rank = mean + (
-            (u[:, :modes] * s[:modes] * shrink) @ v[:, :modes].T
-        ).unflatten(1, (vertices, 3))
+        rebuilt = (u[:, :modes] * s[:modes] * shrink) @ v[:, :modes].T
+        low_rank = mean + rebuilt.unflatten(1, (vertices, 3))
         filled = known * albedo + (1 - known) * low_rank
     return mean, (v[:, :modes] * variance.sqrt()).T.unflatten(1, (vertices, 3))

@@ -1,6 +1,6 @@
 """Fit the face model to every row of labelled packs: targets for the encoder's training.
 
-    python -m xpress.morphable.fit_packs --output fits.safetensors PACK.parquet …
+`python -m xpress.morphable.fit_packs --output fits.safetensors PACK.parquet …`
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from xpress.data_modules.readers import FaceRecords, read_records
+from xpress.data_modules.readers.records import decode
+from xpress.errors import InputError
+from xpress.media.files import written_beside
 from xpress.morphable.fitting import Fit, FitSettings, fit_landmarks
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.landmark_weights import fit_weights
@@ -50,13 +53,20 @@ class LabelledPack:
 
 
 def labelled_rows(records: Sequence[FaceRecords]) -> LabelledPack:
-    """The rows with contour labels of several packs on end."""
+    """The rows with contour labels of several packs on end.
+
+    Raises:
+        InputError: there is none.
+    """
     keys, points, people = [], [], []
     for record in records:
         rows = np.flatnonzero(record.has_contours)
         keys += [f"{record.name}/{record.keys[i]}" for i in rows]
         people += [record.identities[i] or keys[-1] for i in rows]
         points.append(np.concatenate([record.landmarks68, record.contours], axis=1)[rows])
+    if not keys:
+        names = ", ".join(record.name for record in records)
+        raise InputError(f"{names}: no row has contour points; give packs with a contours column")
     groups = np.unique(people, return_inverse=True)[1]
     return LabelledPack(keys, torch.from_numpy(np.concatenate(points)), torch.from_numpy(groups))
 
@@ -87,7 +97,8 @@ def save_fits(
     path: str | os.PathLike, model: MorphableModel, pack: LabelledPack, fit: Fit, widths: Tensor
 ) -> None:
     """Write the file that the data module's `fits` reads, mirrored rows included."""
-    good = fit_quality(fit, pack.landmarks) < WORST
+    quality = fit_quality(fit, pack.landmarks)
+    good = quality < WORST
     tensors = {n: getattr(fit, n) for n in ("identity", "expression", "rotation", "translation")}
     tensors |= {"scale": fit.scale, "ok": good}
     mirrored = mirror_parameters(
@@ -95,11 +106,9 @@ def save_fits(
     )
     tensors |= {f"{name}_flipped": value for name, value in mirrored.items()}
     tensors |= {"scale_flipped": fit.scale.clone(), "ok_flipped": good.clone()}
-    save_file(
-        {name: value.contiguous() for name, value in tensors.items()},
-        path,
-        metadata={"keys": json.dumps(pack.keys), "residual": f"{fit_quality(fit, pack.landmarks).median():.4f}"},
-    )
+    meta = {"keys": json.dumps(pack.keys), "residual": f"{quality.median():.4f}"}
+    with written_beside(path) as partial:
+        partial.write_bytes(save({n: v.contiguous() for n, v in tensors.items()}, meta))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -120,8 +129,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def image_widths(records: Sequence[FaceRecords]) -> Float[Tensor, " N"]:
     """Width of each labelled row's picture, pixels."""
-    from xpress.data_modules.readers.records import decode
-
     widths = [
         decode(record.images[i]).shape[1]
         for record in records

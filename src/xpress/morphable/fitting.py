@@ -139,9 +139,7 @@ def _initial(model: LandmarkModel, landmarks: Tensor, weights: Tensor) -> _State
     image_center = (landmarks * weights[:, None]).sum(1) / weights.sum()
     x = (mean - center) * weights[:, None].sqrt()
     y = (landmarks - image_center[:, None]) * weights[:, None].sqrt()
-    # A weak prior on depth keeps near-planar solutions from turning the head.
-    gram = x.T @ x
-    affine = torch.linalg.solve(gram, x.T @ y).transpose(1, 2)  # (N, 2, 3)
+    affine = torch.linalg.solve(x.T @ x, x.T @ y).transpose(1, 2)  # (N, 2, 3)
     affine = affine * torch.tensor([1.0, -1.0])[:, None]
     u, s, vh = torch.linalg.svd(affine, full_matrices=False)
     rows = u @ vh

@@ -42,7 +42,7 @@ def mirror_indices(vertices: np.ndarray) -> np.ndarray:
 
 def rings(triangles: np.ndarray, seed: int, count: int) -> set[int]:
     """Vertices within `count` edges of `seed`."""
-    neighbours = defaultdict(set)
+    neighbours: defaultdict[int, set[int]] = defaultdict(set)
     for a, b, c in triangles.tolist():
         neighbours[a] |= {b, c}
         neighbours[b] |= {a, c}

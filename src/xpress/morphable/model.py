@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from jaxtyping import Float, Int
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from xpress.errors import InputError
+from xpress.media.files import written_beside
 from xpress.morphable.quantization import dequantize, quantize
 
 FORMAT = "xpress.morphable/1"
@@ -167,8 +168,18 @@ class MorphableModel(nn.Module):
         parts = [self.parts[name] for name in names]
         return torch.cat([self.triangles[p.triangle_start : p.triangle_stop] for p in parts])
 
+    def subdivide(self, parts: tuple[str, ...] = ("face",)) -> MorphableModel:
+        """A denser model of the same surface, about 50,000 vertices; see `subdivision`."""
+        from xpress.morphable.subdivision import subdivide
+
+        return subdivide(self, parts)
+
     def save(self, path: str | os.PathLike) -> None:
-        """Write a safetensors file; bases are stored as scaled integers."""
+        """Write a safetensors file; bases are stored as scaled integers.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
         tensors = {k: v for k, v in self.named_buffers(recurse=False) if k not in BASES}
         tensors["triangles"] = self.triangles.int()
         tensors["mean_color"] = self.mean_color.half()
@@ -183,7 +194,8 @@ class MorphableModel(nn.Module):
             "expression_names": json.dumps(self.expression_names),
             "info": json.dumps(self.info),
         }
-        save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata=meta)
+        with written_beside(path) as partial:
+            partial.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, meta))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> MorphableModel:
@@ -206,6 +218,16 @@ class MorphableModel(nn.Module):
             raise InputError(f"{path}: no such face model") from error
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path}: not a readable safetensors file ({error})") from error
+        try:
+            return cls._assemble(tensors, meta)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"{path}: a damaged face model ({error}); build it again with "
+                "`python -m xpress.morphable.build`"
+            ) from error
+
+    @classmethod
+    def _assemble(cls, tensors: dict[str, Tensor], meta: Mapping[str, str]) -> MorphableModel:
         for name in BASES:
             tensors[name] = dequantize(tensors[name], tensors.pop(f"{name}_scale"))
         tensors["mean_color"] = tensors["mean_color"].float()

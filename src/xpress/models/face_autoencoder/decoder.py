@@ -56,7 +56,7 @@ def inner_face_mask(model: MorphableModel) -> Float[Tensor, " V"]:
     The colour loss looks there only: hair and collars are no skin.
     """
     face = model.parts["face"].vertex_stop
-    x, y, z = model.mean[:face].unbind(1)
+    _, y, z = model.mean[:face].unbind(1)
     points = model.landmark_points(model.mean[None])[0]
     chin, brow = points[8, 1], points[17:27, 1].max()
     top = brow + 0.35 * (brow - chin)

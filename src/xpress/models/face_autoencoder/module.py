@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
+from xpress.errors import InputError
 from xpress.models.face_autoencoder import losses
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.decoder import FaceDecoder, inner_face_mask
@@ -38,13 +39,14 @@ class FaceAutoencoder(LightningModule):
         size: pixels of the crop's side.
         head_channels: see `FaceEncoder`.
         dropout: see `FaceEncoder`.
-        weights: of the losses.
+        weights: of the losses, or what makes them.
         rasterizer: backend for the full stage and the pictures.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: of AdamW.
         render_rows: rows of a batch that are rendered in the full stage; the rest train geometry.
+        color_only: train the outputs of colour and illumination alone, everything else frozen;
+            the colour stage.
         init_from: a checkpoint or safetensors whose encoder weights to start from.
-        compile_encoder: run the encoder through `torch.compile`.
     """
 
     def __init__(
@@ -54,18 +56,20 @@ class FaceAutoencoder(LightningModule):
         size: int = 128,
         head_channels: tuple[int, int] = (64, 16),
         dropout: float = 0.0,
-        weights: LossWeights | Callable[[], LossWeights] = LossWeights(),
+        weights: LossWeights | Callable[[], LossWeights] = LossWeights,
         rasterizer: str = "auto",
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-3,
         render_rows: int = 48,
+        color_only: bool = False,
         init_from: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["weights"])
         model = MorphableModel.load(morphable) if morphable else MorphableModel.default()
         self.layout = CodeLayout(*model.sizes, size)
-        self.encoder = FaceEncoder(self.layout.outputs, width, size, tuple(head_channels), dropout)
+        deep, fine = head_channels
+        self.encoder = FaceEncoder(self.layout.outputs, width, size, (deep, fine), dropout)
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.landmark_model = LandmarkModel.of(model)
         # Held in a list: an asset is neither averaged, checkpointed nor sent between processes.
@@ -74,7 +78,10 @@ class FaceAutoencoder(LightningModule):
         self.register_buffer("landmark_weights", loss_weights(), persistent=False)
         self.register_buffer("inner_face", inner_face_mask(model), persistent=False)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.render_rows = render_rows
+        self.render_rows, self.color_only = render_rows, color_only
+        if color_only:
+            self.encoder.requires_grad_(False)
+            self.encoder.head.requires_grad_(True)
         self._collected: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
         if init_from:
             load_encoder(self.encoder, init_from)
@@ -97,9 +104,16 @@ class FaceAutoencoder(LightningModule):
         pose = parameters.rotation, parameters.translation, parameters.scale
         return project(points, *pose)[..., :2]
 
+    def on_train_epoch_start(self) -> None:
+        """Frozen networks keep their batch statistics too."""
+        if self.color_only:
+            self.encoder.eval()
+
     def loss_terms(self, batch: FaceBatch) -> dict[str, Tensor]:
         """Every active term, not yet weighted."""
         code = self.encoder(batch.image.contiguous(memory_format=torch.channels_last))
+        if self.color_only:
+            return self._color_terms(code, batch)
         parameters = self.layout.parameters(code)
         points = self.landmarks(parameters)
         known = batch.has_landmarks & batch.present
@@ -120,6 +134,25 @@ class FaceAutoencoder(LightningModule):
             terms["photometric"] = self._photometric(parameters, batch)
         return terms
 
+    def _color_terms(self, code: Tensor, batch: FaceBatch) -> dict[str, Tensor]:
+        """What colour and illumination are trained by, with the geometry as it is."""
+        first = self.layout.identity + self.layout.expression
+        learned = slice(first, first + self.layout.color + 27)
+        frozen = code.detach().clone()
+        frozen[:, learned] = code[:, learned]
+        parameters = self.layout.parameters(frozen)
+        terms = self._regularization(parameters, batch) | self._exact_color(parameters, batch)
+        return terms | {"photometric": self._photometric(parameters, batch)}
+
+    def _exact_color(self, parameters: FaceParameters, batch: FaceBatch) -> dict[str, Tensor]:
+        """Colour and light of rendered faces, whose parameters are known."""
+        target, exact = batch.parameters, batch.exact
+        if target is None or target.color.shape[1] != parameters.color.shape[1]:
+            return {}
+        color = (parameters.color - target.color).square().mean(1)
+        light = (parameters.illumination - target.illumination).square().mean((1, 2))
+        return {"color": mean_of(color, exact), "illumination": mean_of(light, exact)}
+
     def _parameter_terms(self, parameters: FaceParameters, batch: FaceBatch) -> dict[str, Tensor]:
         target, rows = batch.parameters, batch.has_parameters
         if target is None:
@@ -138,12 +171,7 @@ class FaceAutoencoder(LightningModule):
             "expression": mean_of(activations, rows),
             "pose": mean_of(pose, rows),
         }
-        exact = batch.exact
-        if target.color.shape[1] == parameters.color.shape[1]:
-            color = (parameters.color - target.color).square().mean(1)
-            light = (parameters.illumination - target.illumination).square().mean((1, 2))
-            terms |= {"color": mean_of(color, exact), "illumination": mean_of(light, exact)}
-        return terms
+        return terms | self._exact_color(parameters, batch)
 
     def _regularization(self, parameters: FaceParameters, batch: FaceBatch) -> dict[str, Tensor]:
         rows = batch.present
@@ -205,7 +233,8 @@ class FaceAutoencoder(LightningModule):
         Coverage is the share of the landmarks' convex hull that the rendered face fills.
         """
         rows = (batch.present & batch.color & batch.has_landmarks).nonzero()[:, 0]
-        if self.weights.photometric <= 0 or not len(rows):
+        wanted = self.weights.photometric > 0 or self._trainer is None or self.trainer.testing
+        if not wanted or not len(rows):
             return batch.image.new_zeros(0, 2)
         rendering, mask = self.render_inner_face(parameters[rows])
         inside = mask.to(batch.image.dtype)
@@ -236,7 +265,9 @@ class FaceAutoencoder(LightningModule):
         names = self._set_names(stage)
         chosen = []
         for number, rows in self._collected.items():
-            predicted, target, photometric = (torch.cat(column) for column in zip(*rows, strict=True))
+            predicted, target, photometric = (
+                torch.cat(column) for column in zip(*rows, strict=True)
+            )
             figures = landmark_metrics(predicted, target)
             if len(photometric):
                 figures["photometric_rms"] = photometric[:, 0].mean().item()
@@ -269,8 +300,18 @@ class FaceAutoencoder(LightningModule):
 
 
 def load_encoder(encoder: nn.Module, path: str) -> None:
-    """Load encoder weights from a Lightning checkpoint or a safetensors file."""
-    encoder.load_state_dict(read_encoder_weights(path))
+    """Load encoder weights from a Lightning checkpoint or a safetensors file.
+
+    Raises:
+        InputError: not such a file, or of an encoder of another shape.
+    """
+    try:
+        encoder.load_state_dict(read_encoder_weights(path))
+    except RuntimeError as error:
+        raise InputError(
+            f"{path}: of another encoder; give the width, size and head_channels it was trained "
+            "with, and a face model of the same sizes"
+        ) from error
 
 
 def _hulls(landmarks68: Tensor, size: int) -> Tensor:

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# expansion, channels at width 1, repeats, stride: MobileNetV2's table 2 with MnasNet's smaller early
-# expansions and fewer repeats, which trains 1.7 times as fast on a CPU, where the large early maps
-# are bound by memory.
+# expansion, channels at width 1, repeats, stride: MobileNetV2's table 2 with MnasNet's smaller
+# early expansions and fewer repeats, which trains 1.7 times as fast on a CPU, where the large early
+# maps are bound by memory.
 STAGES = (
     (1, 16, 1, 1),
     (3, 24, 2, 2),

@@ -18,7 +18,8 @@ PREFIX = "encoder."
 def read_encoder_weights(path: str | os.PathLike) -> dict[str, Tensor]:
     """State of the encoder from a `.ckpt` or `.safetensors` file.
 
-    The averaged weights of a checkpoint are taken where it has them.
+    Averaged weights are taken where a checkpoint has them: Lightning keeps those as its
+    `state_dict`.
 
     Raises:
         InputError: missing, unreadable, or without encoder weights.
@@ -28,14 +29,17 @@ def read_encoder_weights(path: str | os.PathLike) -> dict[str, Tensor]:
         raise InputError(f"{path}: no such weights file")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            state = load_file(path)
+        else:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            state = checkpoint.get("state_dict", {}) if isinstance(checkpoint, dict) else {}
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: not a readable weights file ({error})") from error
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: not a readable weights file ({reason})") from error
     except Exception as error:  # unpickling errors have no common base
         raise InputError(f"{path}: not a checkpoint that can be loaded safely") from error
-    state = checkpoint.get("state_dict", {})
     weights = {n.removeprefix(PREFIX): v for n, v in state.items() if n.startswith(PREFIX)}
-    if not weights:
+    weights = weights or state  # a file of the encoder alone has no prefix
+    if "head.weight" not in weights:
         raise InputError(f"{path}: holds no encoder; give a checkpoint of task=face_autoencoder")
     return weights

@@ -31,6 +31,12 @@ RANGES = {
 }
 
 
+ARRAYS = (
+    *("neutral", "quads", "identity", "identity_scale", "expression", "expression_scale"),
+    *("expression_names", "landmarks68"),
+)
+
+
 def read_ict(
     path: str | os.PathLike, identity_modes: int = 60, landmark_vertices: np.ndarray | None = None
 ) -> MorphableModel:
@@ -41,26 +47,19 @@ def read_ict(
     Args:
         path: the packed archive.
         identity_modes: how many of the 100 modes to keep, largest first.
-        landmark_vertices: (206,) ICT vertex per landmark (68, then contours); the 68 of the
-            archive repeated over nothing else when None.
+        landmark_vertices: (206,) ICT vertex per landmark (68, then contours); None takes the
+            archive's 68, without contours.
 
     Raises:
         InputError: missing, unreadable, or not such an archive.
     """
-    path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            data = {name: archive[name] for name in archive.files}
-        neutral, quads = data["neutral"].astype(np.float32), data["quads"]
-        identity = data["identity"][:identity_modes] * data["identity_scale"][
-            :identity_modes, None, None
-        ].astype(np.float32)
-        expression = data["expression"] * data["expression_scale"][:, None, None]
-        names = [str(name) for name in data["expression_names"]]
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (KeyError, ValueError, OSError) as error:
-        raise InputError(f"{path}: not a packed ICT-FaceKit archive ({error})") from error
+    data = read_archive(path)
+    neutral, quads = data["neutral"].astype(np.float32), data["quads"]
+    modes = slice(identity_modes)
+    scale = data["identity_scale"].astype(np.float32)
+    identity = data["identity"][modes] * scale[modes, None, None]
+    expression = data["expression"] * data["expression_scale"][:, None, None]
+    names = [str(name) for name in data["expression_names"]]
 
     renumber = np.full(len(neutral), -1)
     order, parts, triangles = [], {}, []
@@ -80,8 +79,8 @@ def read_ict(
     basis = expression[:, keep].astype(np.float32)
     for side in ("left", "right"):
         part = parts[f"eyeball_{side}"]
-        block = slice(part.vertex_start, part.vertex_stop)
-        basis[:, block] += eyeball_rotation_offsets(mean[block], names, side)
+        ball = slice(part.vertex_start, part.vertex_stop)
+        basis[:, ball] += eyeball_rotation_offsets(mean[ball], names, side)
 
     face = parts["face"]
     face_triangles = triangles[0]
@@ -105,6 +104,29 @@ def read_ict(
         mirror=torch.from_numpy(mirror_indices(mean[: face.vertex_stop])),
         info={"source": "ICT-FaceKit (MIT)", "identity_modes": identity_modes},
     )
+
+
+def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The arrays of a packed ICT-FaceKit archive.
+
+    Raises:
+        InputError: missing, unreadable, or not such an archive.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            data = {name: archive[name] for name in ARRAYS}
+        vertices = data["neutral"].shape[0]
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except Exception as error:  # zip, header and pickle errors have no common base
+        raise InputError(f"{path}: not a packed ICT-FaceKit archive ({error})") from error
+    needed = max(stop for (_, stop), _ in RANGES.values())
+    if vertices < needed:
+        raise InputError(
+            f"{path}: has {vertices} vertices, ICT-FaceKit's first {needed} are needed"
+        )
+    return data
 
 
 def _openings(mean: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

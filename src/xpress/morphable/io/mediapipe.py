@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 
 from xpress.errors import InputError
-from xpress.morphable.io.ict import RANGES
+from xpress.morphable.io.ict import RANGES, read_archive
 
 FACE_MESH_POINTS = 468
 IRIS_OVER_EYEBALL = 0.49
@@ -31,15 +32,12 @@ def landmark_vertices(
         InputError: a file is missing or lacks those entries.
     """
     try:
-        with open(mesh_points) as stream:
-            vertex = np.array(json.load(stream)["vertex"])
-        with open(indices) as stream:
-            table = json.load(stream)
+        vertex = np.array(json.loads(Path(mesh_points).read_bytes())["vertex"])
+        table = json.loads(Path(indices).read_bytes())
         wanted = [*table["landmarks68_mediapipe_index"], *table["contours_mediapipe_index"]]
-        with np.load(ict, allow_pickle=False) as archive:
-            neutral = archive["neutral"]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{mesh_points}, {indices}: not landmark tables ({error})") from error
+    neutral = read_archive(ict)["neutral"]
     irises = {
         FACE_MESH_POINTS + 5 * number + point: index
         for number, part in enumerate(("eyeball_right", "eyeball_left"))
@@ -56,6 +54,4 @@ def _iris_vertices(neutral: np.ndarray, span: tuple[int, int]) -> list[int]:
     targets[:, :2] += IRIS_DIRECTIONS * IRIS_OVER_EYEBALL * radius
     reach = IRIS_OVER_EYEBALL * np.linalg.norm(IRIS_DIRECTIONS, axis=1)
     targets[:, 2] = low[2] + radius * (1 + np.sqrt(1 - reach**2))
-    return [
-        span[0] + int(np.linalg.norm(ball - target, axis=1).argmin()) for target in targets
-    ]
+    return [span[0] + int(np.linalg.norm(ball - target, axis=1).argmin()) for target in targets]
