@@ -7,6 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import torch
+from kornia.metrics import ssim
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
@@ -228,14 +229,15 @@ class FaceAutoencoder(LightningModule):
         )
 
     def photometric_error(self, parameters: FaceParameters, batch: FaceBatch) -> Tensor:
-        """RMS colour error and coverage of each colour row (N, 2).
+        """RMS colour error, coverage and structural similarity of each colour row (N, 3).
 
-        Coverage is the share of the landmarks' convex hull that the rendered face fills.
+        Coverage is the share of the landmarks' convex hull that the rendered face fills;
+        similarity is SSIM (Wang et al., 2004; 7-pixel window) inside the render.
         """
         rows = (batch.present & batch.color & batch.has_landmarks).nonzero()[:, 0]
         wanted = self.weights.photometric > 0 or self._trainer is None or self.trainer.testing
         if not wanted or not len(rows):
-            return batch.image.new_zeros(0, 2)
+            return batch.image.new_zeros(0, 3)
         rendering, mask = self.render_inner_face(parameters[rows])
         inside = mask.to(batch.image.dtype)
         error = (rendering.image.clamp(0, 1) - batch.image[rows]).square().mean(1, keepdim=True)
@@ -243,7 +245,9 @@ class FaceAutoencoder(LightningModule):
         rms = ((error * inside).sum((1, 2, 3)) / count).sqrt()
         hull = _hulls(batch.landmarks68[rows], self.layout.size).to(inside)
         coverage = (hull * inside).sum((1, 2, 3)) / hull.sum((1, 2, 3)).clamp_min(1)
-        return torch.stack([rms, coverage], dim=1)
+        likeness = ssim(rendering.image.clamp(0, 1), batch.image[rows], 7).mean(1, keepdim=True)
+        likeness = (likeness * inside).sum((1, 2, 3)) / count
+        return torch.stack([rms, coverage, likeness], dim=1)
 
     def on_validation_epoch_end(self) -> None:
         """Log every figure; `val/loss` is what checkpoints are chosen by."""
@@ -272,6 +276,7 @@ class FaceAutoencoder(LightningModule):
             if len(photometric):
                 figures["photometric_rms"] = photometric[:, 0].mean().item()
                 figures["photometric_coverage"] = photometric[:, 1].mean().item()
+                figures["photometric_ssim"] = photometric[:, 2].mean().item()
             prefix = f"{stage}/{names[number]}" if number < len(names) else f"{stage}/{number}"
             self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()}, sync_dist=True)
             missed = sum(1 - figures[f"{name}/correlation"] for name in SIGNALS) / len(SIGNALS)
