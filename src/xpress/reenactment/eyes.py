@@ -23,8 +23,10 @@ HIGHLIGHT = 0.06
 """Radius of the largest reflection that is kept out of the eyeball's extension."""
 CLOSED, OPEN = 0.03, 0.09
 """Visible area over the eye's width squared: model eyeball below, the target's own above."""
-SHUT, AJAR = 0.012, 0.03
-"""The same for new lids: no eyeball below (lids that fit badly leave a slit), all of it above."""
+SHUT, AJAR = 0.005, 0.05
+"""The same for new lids: no eyeball below (lids that fit badly leave a slit), unshaded above."""
+SLIT = 0.3
+"""Brightness of the eyeball in the thinnest slit."""
 LEVEL = (0.4, 0.95)
 """Limits of the light's level on a model eyeball."""
 LID_SHADE, LID_SHADE_REACH = 0.45, 0.06
@@ -77,8 +79,10 @@ class EyeOpening(Opening):
         color = self.ball
         if self.own_share < 1:
             color = self.own_share * color + (1 - self.own_share) * self._model_ball(seen, opening)
+        # Between lids that hardly part, lashes shade what little is seen.
         share = min((area - SHUT) / (AJAR - SHUT), 1.0)
-        return Interior(color, opening * np.float32(share))
+        shade = np.float32(SLIT + (1 - SLIT) * share)
+        return Interior(color * shade, opening.astype(np.float32))
 
     def _model_ball(self, seen: Seen, opening: np.ndarray) -> Float32[np.ndarray, "h w 3"]:
         """The face model's eyeball, for a target whose eyes are closed."""

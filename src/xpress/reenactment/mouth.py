@@ -10,6 +10,7 @@ from xpress.reenactment.anatomy import MOUTH_PARTS, OTHER, Anatomy
 from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
 from xpress.reenactment.layers import ellipse, extend_colors, opening_mask
 from xpress.reenactment.openings import Interior, Opening, tint_like
+from xpress.reenactment.relight import LUMA
 
 MARGINS = (0.35, 0.3, 0.85)
 """Room beside, above and below the target's lips for the new mouth, over the mouth's width."""
@@ -21,10 +22,10 @@ CLOSED, OPEN = 0.002, 0.008
 """Area of a hole over the mouth's width squared: none below, fully shown above."""
 LEVEL = (0.5, 1.0)
 """Limits of the light's level inside the mouth."""
-TINT = 0.25
-"""Share of the light's colour (its logarithm) that is believed: the skin's own colour mixes in."""
+TINT = 0.15
+"""Share of a colour cast (its logarithm) that is believed: the skin's own colour mixes in."""
 LIFT = 0.5
-"""Exponent on the model's colours: light that bounces about inside the mouth."""
+"""Exponent on the model's brightness: light that bounces about inside the mouth."""
 DARKEST = np.array([0.055, 0.025, 0.025], np.float32)
 """Albedo that is added everywhere: no mouth is black inside."""
 OCCLUSION, OCCLUSION_REACH = 0.5, 0.045
@@ -47,7 +48,9 @@ class MouthOpening(Opening):
 
     def __init__(self, anatomy: Anatomy, albedo: Float32[np.ndarray, "V 3"]) -> None:
         super().__init__(CloseUp(anatomy.mouth, MARGINS, 0.0), anatomy.mean)
-        self.albedo = albedo[self.close_up.vertices].clip(0, 1) ** LIFT + DARKEST
+        albedo = albedo[self.close_up.vertices].clip(1e-3, 1)
+        vivid = albedo * (albedo @ LUMA)[:, None] ** (LIFT - 1)
+        self.albedo = (vivid + albedo**LIFT) / 2 + DARKEST
 
     def _prepare(self, own, projected, light) -> None:
         width = self.close_up.width
@@ -82,8 +85,8 @@ class MouthOpening(Opening):
             return colors
         own = own[own.sum(1) >= np.median(own.sum(1))].mean(0)
         model = np.percentile(colors[shown], 75, axis=0)
-        ratio = np.sqrt(own.mean() / model.mean() * own / model)
-        ratio = np.clip(ratio, *TEETH_RATIO)
+        level = float(own.mean() / model.mean())
+        ratio = np.clip(level * (own / model / level) ** TINT, *TEETH_RATIO)
         for part in TEETH:
             rows = np.unique(self.close_up.triangles[self.close_up.part == part])
             colors[rows] *= ratio
