@@ -9,13 +9,13 @@ picture shows, only on its size and the face's. Prints medians, so no other proc
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections import defaultdict
 
 import cv2
 import numpy as np
 import torch
+from common import machine
 
 from xpress.morphable.model import MorphableModel
 from xpress.reenactment.animator import FaceAnimator
@@ -86,7 +86,7 @@ def main() -> None:
             if stage == "render":
                 for name, seconds in animator.timings.items():
                     stages[f"  {name}"].append(seconds)
-    print(f"{platform.processor() or platform.machine()}, one thread, {arguments.frames} frames")
+    print(f"{machine()}, {arguments.frames} frames")
     print(f"picture {arguments.size}x{arguments.size}, face {arguments.face} px")
     for name in sorted(stages, key=lambda n: (n.startswith(" "), n)):
         low, middle, high = np.percentile(np.array(stages[name]) * 1000, (10, 50, 90))
