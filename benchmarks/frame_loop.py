@@ -20,6 +20,7 @@ from common import machine
 from xpress.errors import InputError
 from xpress.media.video import VideoReader, VideoWriter
 from xpress.reenactment.jobs import reenact
+from xpress.reenactment.reenactor import Reenactor
 
 SHORT = 100
 BOUND = 150
@@ -39,17 +40,19 @@ def looped(source: Path, output: Path, count: int) -> None:
                     break
 
 
-def measured(source: Path, target: Path, output: Path) -> float:
+def measured(source: Path, target: Path, output: Path, weights: str) -> float:
     """Run once in a fresh process; returns its peak of resident memory in MB."""
     command = [sys.executable, __file__, "--once", str(source), str(target), str(output)]
+    command.append(str(weights))
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     summary, peak = done.stdout.strip().splitlines()[-2:]
     print(f"  {summary}")
     return float(peak)
 
 
-def once(source: str, target: str, output: str) -> None:
-    reenact(source, target, output, progress=False)
+def once(source: str, target: str, output: str, weights: str) -> None:
+    reenactor = Reenactor.from_pretrained(weights)
+    reenact(source, target, output, progress=False, reenactor=reenactor)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
@@ -58,8 +61,9 @@ def main() -> None:
     samples = Path(__file__).resolve().parents[2] / "shared/data/samples"
     parser.add_argument("--source", type=Path, default=samples / "talking_man.mp4")
     parser.add_argument("--target", type=Path, default=samples / "portrait_woman.jpg")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--long", type=int, default=3000)
-    parser.add_argument("--once", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--once", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.once:
         once(*options.once)
@@ -71,8 +75,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
+            reenactor = Reenactor.from_pretrained(options.weights)
             for _ in range(2):  # the first run also compiles and fills caches
-                reenact(options.source, options.target, folder / "out.mp4", progress=False)
+                reenact(
+                    options.source,
+                    options.target,
+                    folder / "out.mp4",
+                    progress=False,
+                    reenactor=reenactor,
+                )
         except InputError as error:
             print(error)
             return
@@ -82,7 +93,7 @@ def main() -> None:
         for count in (SHORT, options.long):
             clip = folder / f"{count}.mp4"
             looped(options.source, clip, count)
-            peaks.append(measured(clip, options.target, folder / "out.mp4"))
+            peaks.append(measured(clip, options.target, folder / "out.mp4", options.weights))
         grown = peaks[1] - peaks[0]
         print(
             f"peak memory {peaks[0]:.0f} MB at {SHORT} frames, {peaks[1]:.0f} MB at "

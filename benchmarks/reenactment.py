@@ -30,7 +30,7 @@ from xpress.morphable.landmark_weights import fit_weights
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import expression_signals
 from xpress.reenactment.driver import drive
-from xpress.reenactment.faces import FaceSample
+from xpress.reenactment.faces import FaceSample, upright_crop
 from xpress.reenactment.options import Options
 from xpress.reenactment.overlay import contact_sheet
 from xpress.reenactment.reenactor import Reenactor
@@ -112,11 +112,12 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
     stage.set(image, [rested])
     drivers = list(drive(tracked, reenactor.resting, str(source)))
     output = [stage.render(driver) for driver in drivers]
-    times = [time for time, _ in frames]
-    back = [face for _, face in reenactor.track(zip(times, output, strict=True), smoothing=False)]
+    own = reenactor.find(image, name=str(target))[0].landmarks68
+    # the target's head stands still: one crop for all frames leaves the reader's own noise out
+    back = [reenactor.extractor(frame, upright_crop(own)) for frame in output]
     if sheets is not None:
         save_sheet(sheets / f"{source.stem}_to_{target.stem}.png", frames, output)
-    used = [i for i, face in enumerate(back) if face is not None and tracked[i][1] is not None]
+    used = [i for i, face in enumerate(back) if face.presence > 0.5 and tracked[i][1] is not None]
     print(f"\n{source.name} → {target.name}: {len(used)} of {len(frames)} frames compared")
     if len(used) < 10:
         print("too few frames with a face")
@@ -125,7 +126,7 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
     driving = np.array([tracked[i][1].landmarks68 for i in used])
     rendered = np.array([mesh_landmarks(reenactor, stage, rested, drivers[i]) for i in used])
     good = table(signals(landmarks), signals(driving), labels, used, signals(rendered))
-    return rigid_motion(reenactor, image, landmarks) and good
+    return rigid_motion(own, landmarks) and good
 
 
 def mesh_landmarks(reenactor: Reenactor, stage, rested, driver) -> np.ndarray:
@@ -154,9 +155,8 @@ def table(output, driver, labels, used, mesh) -> bool:
     return good
 
 
-def rigid_motion(reenactor: Reenactor, image: np.ndarray, landmarks: np.ndarray) -> bool:
+def rigid_motion(own: np.ndarray, landmarks: np.ndarray) -> bool:
     """Nose bridge and eye corners against the target's own, RMS over time and points."""
-    own = reenactor.find(image)[0].landmarks68
     eye = np.linalg.norm(own[36] - own[45])
     offsets = (landmarks[:, RIGID] - own[RIGID]) / eye * 100
     rms = float(np.sqrt((offsets**2).sum(-1).mean()))

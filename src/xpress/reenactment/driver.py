@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float
 
 from xpress.errors import InputError
 from xpress.reenactment.faces import FaceSample
+from xpress.reenactment.geometry import Shown
 from xpress.reenactment.neutral import LOOK_AHEAD, RestingFace
 
 Timed = tuple[Fraction, FaceSample | None]
@@ -22,16 +22,14 @@ class DriverFrame:
 
     Attributes:
         time: seconds after the first frame.
-        expression: activations in [0, 1].
-        neutral: the source's resting expression, the same in all frames.
-        base: `ExpressionGeometry.neutral` of the source's identity, the same in all frames.
+        shown: the source's expression.
+        rest: its resting expression, the same in all frames.
         detected: False where the expression of the last frame with a face is held.
     """
 
     time: Fraction
-    expression: Float[np.ndarray, " Ke"]
-    neutral: Float[np.ndarray, " Ke"]
-    base: Float[np.ndarray, "7"]
+    shown: Shown
+    rest: Shown
     detected: bool = True
 
 
@@ -39,7 +37,7 @@ def drive(
     faces: Iterable[Timed],
     resting: RestingFace,
     name: str,
-    neutral: Float[np.ndarray, " Ke"] | None = None,
+    rest: Shown | None = None,
     still: bool = False,
 ) -> Iterator[DriverFrame]:
     """Expressions of a source's faces, frame by frame.
@@ -52,7 +50,7 @@ def drive(
         faces: time and face of each frame, None where there is none.
         resting: estimates the resting face.
         name: of the source, for messages.
-        neutral: the resting expression where it is known.
+        rest: the resting expression where it is known.
         still: the source is one picture.
 
     Raises:
@@ -69,17 +67,18 @@ def drive(
             break
     if not seen:
         raise InputError(f"{name}: no face found in any frame; give a source that shows one")
-    identity = np.median([face.identity for face in seen], axis=0)
-    if neutral is None:
+    if rest is None:
         expressions = np.array([face.expression for face in seen])
-        neutral = (
-            resting.of_photo(expressions[0], identity) if still else resting.of_clip(expressions)
-        )
-    base = resting.geometry.neutral(identity)
-    held = neutral
+        identities = np.array([face.identity for face in seen])
+        if still:
+            rest = resting.of_photo(expressions[0], identities[0])
+        else:
+            rest = resting.of_clip(expressions, identities)
+    held = rest
     for time, face in _chain(waiting, stream):
-        held = held if face is None else face.expression
-        yield DriverFrame(time, held, neutral, base, face is not None)
+        if face is not None:
+            held = resting.geometry.shown(face.expression, face.identity)
+        yield DriverFrame(time, held, rest, face is not None)
 
 
 def _chain(waiting: list[Timed], stream: Iterator[Timed]) -> Iterator[Timed]:

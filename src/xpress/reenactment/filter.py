@@ -57,10 +57,15 @@ class FaceFilter:
 
     Expression: speeds are activations a second, a blink's is about 10. Pose: the head's angle in
     radians, its place in face sizes, so that a large face is not smoothed less than a small one.
-    Who it is and how it is lit hardly changes, so those are filtered at a fixed low cutoff.
+    Who it is and how it is lit hardly changes, so those are filtered at a fixed low cutoff; but
+    in a driver the identity of a frame carries some of what moves, and then follows at once.
+
+    Args:
+        steady_identity: whether the identity is filtered as one that does not change.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, steady_identity: bool = True) -> None:
+        self.steady_identity = steady_identity
         self._expression = OneEuroFilter(4.0, 4.0, 2.0)
         self._pose = OneEuroFilter(1.5, 3.0)
         self._steady = OneEuroFilter(0.3, 0.0)
@@ -85,20 +90,25 @@ class FaceFilter:
         step = 0.0 if self._time is None else time - self._time
         self._time, unit = time, self._unit
         pose = np.concatenate([face.rotation, face.translation / unit, [np.log(face.scale)]])
-        lengths = np.cumsum([len(face.identity), len(face.color)])
-        steady = np.concatenate([face.identity, face.color, face.illumination.ravel()])
-        pose, steady = self._pose(pose, step), self._steady(steady, step)
-        identity, color, light = np.split(steady, lengths)
-        scale = float(np.exp(pose[5]))
+        slow = [face.color, face.illumination.ravel()]
+        quick = [face.expression]
+        (slow if self.steady_identity else quick).append(face.identity)
+        pose = self._pose(pose, step)
+        slow = _split(self._steady(np.concatenate(slow), step), slow)
+        quick = _split(self._expression(np.concatenate(quick), step), quick)
         return face.replace(
-            identity=identity,
-            color=color,
-            illumination=light.reshape(9, 3),
-            expression=np.clip(self._expression(face.expression, step), 0, 1),
+            identity=(slow if self.steady_identity else quick)[-1],
+            color=slow[0],
+            illumination=slow[1].reshape(9, 3),
+            expression=np.clip(quick[0], 0, 1),
             rotation=pose[:3],
             translation=pose[3:5] * unit,
-            scale=scale,
+            scale=float(np.exp(pose[5])),
         )
+
+
+def _split(joined: np.ndarray, parts: list[np.ndarray]) -> list[np.ndarray]:
+    return np.split(joined, np.cumsum([len(part) for part in parts])[:-1])
 
 
 FACE_UNITS = 18.0

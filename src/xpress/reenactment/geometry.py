@@ -7,6 +7,7 @@ activations, so a wanted mouth opening or lid gap can be solved for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +28,22 @@ _RIDGE = 1e-4
 """Squared eye distances per activation: keeps weak shapes from large steps."""
 _ENOUGH = 5e-4
 """Eye distances that nobody sees."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An expression and the signals that it gives its owner's face.
+
+    What the encoder puts into the identity of one frame moves the face as well, so the signals
+    say more than the expression alone.
+
+    Attributes:
+        expression: activations in [0, 1].
+        signals: in the order of `morphable.signals.SIGNALS`, eye distances.
+    """
+
+    expression: Float[np.ndarray, " Ke"]
+    signals: Float[np.ndarray, "7"]
 
 
 class ExpressionGeometry:
@@ -54,13 +71,24 @@ class ExpressionGeometry:
         self._gaze = np.array([name.startswith("eyeLook") for name in self.names])
         self._owned[:, self._gaze] = False
 
-    def neutral(self, identity: Float[np.ndarray, " Ki"]) -> Float[np.ndarray, "7"]:
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Number of identity and of expression coefficients."""
+        return len(self._identity), len(self._expression)
+
+    def neutral(self, identity: Float[np.ndarray, "*B Ki"]) -> Float[np.ndarray, "*B 7"]:
         """Signals of an identity without expression."""
         return self._mean + identity @ self._identity
 
     def changes(self, expression: Float[np.ndarray, "*B Ke"]) -> Float[np.ndarray, "*B 7"]:
         """What an expression adds to them, whoever the person is."""
         return expression @ self._expression
+
+    def shown(
+        self, expression: Float[np.ndarray, " Ke"], identity: Float[np.ndarray, " Ki"]
+    ) -> Shown:
+        """An expression on an identity's face."""
+        return Shown(expression, self.neutral(identity) + self.changes(expression))
 
     def reach(
         self,

@@ -16,7 +16,15 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from xpress.reenactment.geometry import LIDS, OPENING, SMILE, WIDTH, ExpressionGeometry
+from xpress.reenactment.geometry import (
+    LIDS,
+    OPENING,
+    ROWS,
+    SMILE,
+    WIDTH,
+    ExpressionGeometry,
+    Shown,
+)
 from xpress.reenactment.regions import moved_by
 
 LOOK_AHEAD = 4.0
@@ -48,21 +56,29 @@ class RestingFace:
         self._parting = np.array([name.startswith(_PARTING) for name in names])
         self._squint = np.array([name.startswith(_SQUINT) for name in names])
 
-    def of_clip(self, expressions: Float[np.ndarray, "T Ke"]) -> Float[np.ndarray, " Ke"]:
-        """Of the frames of a clip's first seconds, in any order."""
-        signals = self.geometry.changes(expressions)
+    def of_clip(
+        self,
+        expressions: Float[np.ndarray, "T Ke"],
+        identities: Float[np.ndarray, "T Ki"],
+    ) -> Shown:
+        """Of the frames of a clip's first seconds, in any order, with each frame's identity."""
+        signals = self.geometry.neutral(identities) + self.geometry.changes(expressions)
         opening, lids = signals[:, OPENING], signals[:, LIDS].mean(1)
-        closed = opening <= np.quantile(opening, CLOSED_SHARE)
         low, high = np.quantile(lids, OPEN_LIDS)
-        awake = (lids >= low) & (lids <= high)
-        neutral = np.median(expressions, axis=0)
-        neutral[self._region["mouth"]] = expressions[closed].mean(0)[self._region["mouth"]]
-        neutral[self._region["eyes"]] = expressions[awake].mean(0)[self._region["eyes"]]
-        return neutral
+        calm = {
+            "mouth": opening <= np.quantile(opening, CLOSED_SHARE),
+            "eyes": (lids >= low) & (lids <= high),
+        }
+        expression, rest = np.median(expressions, axis=0), np.median(signals, axis=0)
+        for region, frames in calm.items():
+            shapes, rows = self._region[region], ROWS[region]
+            expression[shapes] = expressions[frames].mean(0)[shapes]
+            rest[rows] = signals[frames].mean(0)[rows]
+        return Shown(expression, rest)
 
     def of_photo(
         self, expression: Float[np.ndarray, " Ke"], identity: Float[np.ndarray, " Ki"]
-    ) -> Float[np.ndarray, " Ke"]:
+    ) -> Shown:
         """Of a single picture's expression and identity."""
         base = self.geometry.neutral(identity)
         rest = expression.copy()
@@ -76,4 +92,5 @@ class RestingFace:
         wanted[[WIDTH, SMILE]] = KEPT * now[[WIDTH, SMILE]]
         shut = base[LIDS] + wanted[LIDS] < SHUT * base[LIDS]
         wanted[LIDS] = np.where(shut, 0.0, wanted[LIDS])
-        return self.geometry.reach(rest, wanted, [OPENING, WIDTH, SMILE, *LIDS])
+        rest = self.geometry.reach(rest, wanted, [OPENING, WIDTH, SMILE, *LIDS])
+        return self.geometry.shown(rest, identity)

@@ -144,7 +144,7 @@ class Reenactor:
     def track(self, frames: TimedFrames, smoothing: bool = True) -> Iterator[Timed]:
         """The largest face of each frame of a video, None where it is out of sight."""
         tracker = FaceTracker(self.detector, self.extractor, size=self.size)
-        smooth = FaceFilter() if smoothing else None
+        smooth = FaceFilter(steady_identity=False) if smoothing else None
         for time, image in frames:
             yield time, self._smoothed(tracker(image), smooth, time)
 
@@ -200,9 +200,10 @@ class Reenactor:
         Raises:
             InputError: the source shows no face.
         """
-        neutral = None
+        rest = None
         if source_neutral is not None:
-            neutral = self.find(source_neutral, name="source_neutral")[0].expression
+            face = self.find(source_neutral, name="source_neutral")[0]
+            rest = self.geometry.shown(face.expression, face.identity)
         if isinstance(source, ParameterSource):
             self._check_sizes(source)
             faces: Iterable[Timed] = _recorded(source)
@@ -211,7 +212,7 @@ class Reenactor:
         else:
             faces = self.track(source.timed() if frames is None else frames, smoothing)
         still = source.frame_count == 1
-        return drive(faces, self.resting, source.name, neutral, still)
+        return drive(faces, self.resting, source.name, rest, still)
 
     def _check_sizes(self, source: ParameterSource) -> None:
         parameters = source.parameters
@@ -231,7 +232,7 @@ class Reenactor:
             options.regions,
             self.geometry,
         )
-        return Stage(self.animators, transfer, self.geometry)
+        return Stage(self.animators, transfer)
 
     def rested(self, face: FaceSample) -> RestedFace:
         """A photograph's face with what counts as its rest."""

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32, UInt8
 
 from xpress.reenactment.driver import DriverFrame
 from xpress.reenactment.faces import FaceSample
-from xpress.reenactment.geometry import ExpressionGeometry
+from xpress.reenactment.geometry import Shown
 from xpress.reenactment.transfer import Transfer
 from xpress.structures import FaceParameters
 
@@ -36,7 +36,7 @@ class RestedFace:
     """A face of the target and the expression it rests at."""
 
     face: FaceSample
-    neutral: Float[np.ndarray, " Ke"]
+    rest: Shown
 
 
 TargetFrames = Iterator[tuple[Fraction, UInt8[np.ndarray, "H W 3"], list[RestedFace | None]]]
@@ -48,16 +48,12 @@ class Stage:
     Args:
         animators: makes an animator; each face has its own.
         transfer: mixes the driver's and the target's expressions.
-        geometry: of the face model.
     """
 
-    def __init__(
-        self, animators: Callable[[], Animator], transfer: Transfer, geometry: ExpressionGeometry
-    ) -> None:
+    def __init__(self, animators: Callable[[], Animator], transfer: Transfer) -> None:
         self._make = animators
         self._animators: list[Animator] = []
         self.transfer = transfer
-        self.geometry = geometry
         self._image = np.zeros((0, 0, 3), np.uint8)
         self._faces: list[RestedFace | None] = []
 
@@ -92,10 +88,7 @@ class Stage:
 
     def expression(self, driver: DriverFrame, rested: RestedFace) -> Float[np.ndarray, " Ke"]:
         """What a face of the target shows for a frame of the driver."""
-        base = np.stack([driver.base, self.geometry.neutral(rested.face.identity)])
-        return self.transfer(
-            driver.expression, driver.neutral, rested.neutral, rested.face.expression, base
-        )
+        return self.transfer(driver.shown, driver.rest, rested.rest, rested.face.expression)
 
 
 class Shuttle:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from xpress.errors import InputError
-from xpress.reenactment.geometry import LIDS, OPENING, ROWS, ExpressionGeometry
+from xpress.reenactment.geometry import LIDS, OPENING, ROWS, ExpressionGeometry, Shown
 from xpress.reenactment.regions import REGIONS, moved_by
 
 MOTIONS = ("relative", "absolute")
@@ -60,32 +60,39 @@ class Transfer:
 
     def __call__(
         self,
-        source: Float[np.ndarray, " Ke"],
-        source_neutral: Float[np.ndarray, " Ke"],
-        target_neutral: Float[np.ndarray, " Ke"],
+        source: Shown,
+        source_rest: Shown,
+        target_rest: Shown,
         target: Float[np.ndarray, " Ke"],
-        base: Float[np.ndarray, "2 7"] | None = None,
     ) -> Float[np.ndarray, " Ke"]:
         """Activations in [0, 1].
 
         Args:
             source: of the driver's frame.
-            source_neutral: what counts as the driver's resting face.
-            target_neutral: the target's resting face.
+            source_rest: what counts as the driver's resting face.
+            target_rest: the target's resting face.
             target: the target's expression in the picture itself.
-            base: `ExpressionGeometry.neutral` of the source's and of the target's identity.
         """
-        origin = source_neutral if self.motion == "relative" else target_neutral
-        mixed = target_neutral + self.strength * (source - origin)
+        rest = target_rest.expression
+        origin = source_rest.expression if self.motion == "relative" else rest
+        mixed = rest + self.strength * (source.expression - origin)
         mixed = np.where(self.moved, mixed, target)
-        if self.geometry is None or self.motion != "relative" or base is None:
+        if self.geometry is None or self.motion != "relative":
             return np.clip(mixed, 0, 1)
-        rest, start, now = self.geometry.changes(np.stack([target_neutral, source_neutral, source]))
-        wanted = rest + self.strength * (now - start)
-        wanted[OPENING] = max(wanted[OPENING], -base[1][OPENING])
-        open_source = np.maximum(base[0] + start, 1e-3)[LIDS]
-        open_target = np.maximum(base[1] + rest, 1e-3)[LIDS]
-        ratio = np.clip(open_target / open_source, *LID_RANGE)
-        wanted[LIDS] = rest[LIDS] + self.strength * ratio * (now - start)[LIDS]
-        wanted[LIDS] = np.maximum(wanted[LIDS], -base[1][LIDS])
+        base = target_rest.signals - self.geometry.changes(rest)
+        wanted = self._signals(source.signals, source_rest.signals, target_rest.signals) - base
         return self.geometry.reach(mixed, wanted, self._rows, self.moved)
+
+    def _signals(
+        self,
+        source: Float[np.ndarray, "7"],
+        source_rest: Float[np.ndarray, "7"],
+        target_rest: Float[np.ndarray, "7"],
+    ) -> Float[np.ndarray, "7"]:
+        """What the target's face is to show; lips and lids meet but do not cross."""
+        ratio = np.ones(7)
+        opened = np.maximum(target_rest[LIDS], 1e-3) / np.maximum(source_rest[LIDS], 1e-3)
+        ratio[LIDS] = np.clip(opened, *LID_RANGE)
+        wanted = target_rest + self.strength * ratio * (source - source_rest)
+        wanted[[OPENING, *LIDS]] = np.maximum(wanted[[OPENING, *LIDS]], 0.0)
+        return wanted

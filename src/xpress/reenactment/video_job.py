@@ -177,13 +177,17 @@ def target_frames(reenactor: Reenactor, target: FrameSource, options: Options) -
                 break
     if not any(seen):
         raise InputError(f"{target.name}: no face found in any frame; give one that shows a face")
-    neutrals = [
-        reenactor.resting.of_clip(np.array([face.expression for face in past])) if past else None
+    rests = [
+        reenactor.resting.of_clip(
+            np.array([face.expression for face in past]), np.array([face.identity for face in past])
+        )
+        if past
+        else None
         for past in seen
     ]
     for time, image, faces in tracked():
         rested = [
-            None if face is None or neutral is None else RestedFace(face, neutral)
-            for face, neutral in zip(faces, neutrals, strict=False)
+            None if face is None or rest is None else RestedFace(face, rest)
+            for face, rest in zip(faces, rests, strict=False)
         ]
         yield time, image, rested

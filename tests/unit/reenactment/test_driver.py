@@ -5,6 +5,7 @@ import pytest
 
 from xpress.errors import InputError
 from xpress.reenactment.driver import drive
+from xpress.reenactment.geometry import Shown
 from xpress.reenactment.neutral import LOOK_AHEAD, RestingFace
 
 FPS = Fraction(25)
@@ -26,7 +27,7 @@ def test_frames_without_a_face_hold_the_last_expression(world, resting):
     jaw = world.model.expression_names.index("jawOpen")
     frames = list(drive(clip(world, [None, 0.0, 0.5, None, None, 0.2]), resting, "x"))
     assert [f.detected for f in frames] == [False, True, True, False, False, True]
-    got = [f.expression[jaw] for f in frames]
+    got = [f.shown.expression[jaw] for f in frames]
     np.testing.assert_allclose(got, [0.0, 0.0, 0.5, 0.5, 0.5, 0.2], atol=1e-9)
     assert [f.time for f in frames] == [i / FPS for i in range(6)]
 
@@ -43,7 +44,7 @@ def test_look_ahead_is_bounded_and_later_frames_do_not_matter(world, resting):
     first = next(stream)
     assert len(pulled) == LOOK_AHEAD * FPS + 1
     jaw = world.model.expression_names.index("jawOpen")
-    assert first.neutral[jaw] == pytest.approx(0.3)
+    assert first.rest.expression[jaw] == pytest.approx(0.3)
     assert len([first, *stream]) == 200
 
 
@@ -61,12 +62,12 @@ def test_no_face_at_all_names_the_source(world, resting):
 
 
 def test_given_neutral_wins(world, resting):
-    neutral = np.full(len(world.model.expression_names), 0.25)
-    frame = next(drive(clip(world, [0.4] * 9), resting, "x", neutral))
-    np.testing.assert_array_equal(frame.neutral, neutral)
+    rest = Shown(np.full(len(world.model.expression_names), 0.25), np.zeros(7))
+    frame = next(drive(clip(world, [0.4] * 9), resting, "x", rest))
+    assert frame.rest is rest
 
 
 def test_a_still_is_relative_to_its_own_rest(world, resting):
     frame = next(drive(clip(world, [0.4]), resting, "x", still=True))
     jaw = world.model.expression_names.index("jawOpen")
-    assert frame.expression[jaw] - frame.neutral[jaw] > 0.3
+    assert frame.shown.expression[jaw] - frame.rest.expression[jaw] > 0.3

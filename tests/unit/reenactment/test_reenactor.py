@@ -99,7 +99,7 @@ def test_neutral_picture_of_the_source(reenactor, world):
     calm = world.frame((60.0, 60.0, 0.7, 0))
     with open_source_of(driver) as source:
         moved = next(reenactor.driver(source, source_neutral=calm))
-    np.testing.assert_allclose(moved.expression, moved.neutral, atol=0.01)
+    np.testing.assert_allclose(moved.shown.expression, moved.rest.expression, atol=0.01)
     assert target.shape == driver.shape
 
 

@@ -73,18 +73,18 @@ def test_times_are_the_videos_own():
 @pytest.fixture
 def stage(model, geometry, toys) -> Stage:
     transfer = Transfer(model.expression_names, geometry=geometry)
-    return Stage(lambda: toys.Animator(model), transfer, geometry)
+    return Stage(lambda: toys.Animator(model), transfer)
 
 
 def test_two_faces_are_both_driven_and_the_rest_is_untouched(world, model, stage, geometry):
     image = np.random.default_rng(1).integers(0, 200, (120, 200, 3), np.uint8)
-    rest = np.zeros(model.sizes[1])
+    rest = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
     faces = [RestedFace(world.sample(x, 60), rest) for x in (50, 140)]
     stage.set(image, [faces[0], None, faces[1]])
     jaw = np.zeros(model.sizes[1])
     jaw[model.expression_names.index("jawOpen")] = 0.6
-    base = geometry.neutral(np.zeros(model.sizes[0]))
-    frame = stage.render(DriverFrame(Fraction(0), jaw, rest, base))
+    shown = geometry.shown(jaw, np.zeros(model.sizes[0]))
+    frame = stage.render(DriverFrame(Fraction(0), shown, rest))
     changed = (frame != image).any(-1)
     columns = np.flatnonzero(changed.any(0))
     assert set(columns) == set(range(42, 58)) | set(range(132, 148))
@@ -94,7 +94,7 @@ def test_two_faces_are_both_driven_and_the_rest_is_untouched(world, model, stage
 def test_without_a_face_the_picture_passes(stage, model, geometry):
     image = np.random.default_rng(2).integers(0, 255, (40, 40, 3), np.uint8)
     stage.set(image, [None])
-    still = np.zeros(model.sizes[1])
-    frame = stage.render(DriverFrame(Fraction(0), still, still, np.zeros(7)))
+    still = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    frame = stage.render(DriverFrame(Fraction(0), still, still))
     np.testing.assert_array_equal(frame, image)
     assert frame is not image
