@@ -41,7 +41,7 @@ from xpress.structures import FaceParameters
 STILL, MOVED = 0.002, 0.015
 """Motion of an opening's rim over the eye-corner distance: below the first, the target's own
 pixels are warped as they are; above the second, skin and interior are painted apart."""
-LARGE = 200.0
+LARGE = 120.0
 """Eye-corner distance in pixels from which a photograph has no detail for the costlier cubic."""
 UNCHANGED = 1e-6
 
@@ -159,11 +159,10 @@ class FaceAnimator:
 
     def _warp(self, maps: Float32[np.ndarray, "R C 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """The grid's box of the target, moved and relit."""
-        maps = self._grid.to_pixels(maps)
         skin = crop_box(self._image, self._grid.box).copy()
-        x0, y0, x1, y1 = moving_box(maps)
+        x0, y0, x1, y1 = moving_box(maps, self._grid)
         if x1 > x0 and y1 > y0:
-            maps = maps[y0:y1, x0:x1]
+            maps = self._grid.to_pixels(maps)[y0:y1, x0:x1]
             corner = self._grid.box[0] + x0, self._grid.box[1] + y0
             smooth = self._eye_distance >= LARGE
             interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_CUBIC

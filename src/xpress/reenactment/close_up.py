@@ -11,14 +11,12 @@ from jaxtyping import Float32, Int32, UInt8
 from numba import njit
 
 from xpress.reenactment.anatomy import OTHER, Surroundings
+from xpress.reenactment.grid import Grid
 from xpress.reenactment.layers import opening_mask
-from xpress.reenactment.warp import Grid
 from xpress.rendering.rasterizers.numba import rasterize_numpy
 
-CELLS = 180
-"""Cells along the longer side of a close-up, between one and `FINEST` to a pixel."""
 FINEST = 2.0
-
+"""Most cells to a pixel."""
 ROUGHLY = 0.05
 """How far outside the rim interior may be seen, over the opening's width."""
 
@@ -44,12 +42,17 @@ class CloseUp:
     Args:
         surroundings: of the opening.
         margins: room beside, above and below the rim, over the opening's width.
+        cells: along the longer side of the raster, between one and `FINEST` to a pixel.
         recess: how far the interior is pushed back, over the opening's width: a fitted eyeball
             must not poke through a fitted lid.
     """
 
     def __init__(
-        self, surroundings: Surroundings, margins: tuple[float, float, float], recess: float
+        self,
+        surroundings: Surroundings,
+        margins: tuple[float, float, float],
+        cells: int,
+        recess: float,
     ) -> None:
         self.surroundings = surroundings
         self.vertices, local = np.unique(surroundings.triangles, return_inverse=True)
@@ -58,7 +61,7 @@ class CloseUp:
         inner = np.unique(surroundings.triangles[surroundings.part >= 0])
         self.interior = np.isin(self.vertices, inner)
         self._chosen = np.empty(len(self.triangles), np.int32)
-        self.margins, self.recess = margins, recess
+        self.margins, self.cells, self.recess = margins, cells, recess
 
     def place(self, projected: Float32[np.ndarray, "V 3"]) -> None:
         """Lay the raster around the opening of a target with these vertices."""
@@ -67,7 +70,7 @@ class CloseUp:
         self.width = max(float(np.hypot(*(high - low))), 2.0)
         beside, above, below = (m * self.width for m in self.margins)
         low, high = low - np.array([beside, above]), high + np.array([beside, below])
-        zoom = min(max(CELLS / float((high - low).max()), 1.0), FINEST)
+        zoom = min(max(self.cells / float((high - low).max()), 1.0), FINEST)
         self.grid = Grid.over(low, high, zoom)
         self.cell_width = self.width * self.grid.zoom[0]
 

@@ -11,7 +11,9 @@ from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
 from xpress.reenactment.layers import ellipse, extend_colors, opening_mask
 from xpress.reenactment.openings import Interior, Opening, tint_like
 
-MARGINS = (0.3, 0.45, 0.4)
+CELLS = 120
+"""Resolution of the close-up; see `CloseUp`."""
+MARGINS = (0.25, 0.4, 0.3)
 """Room beside, above and below the target's lids, over the eye's width."""
 RECESS = 0.06
 """How far the eyeball is pushed back under the lids, over the eye's width."""
@@ -43,7 +45,7 @@ class EyeOpening(Opening):
     """
 
     def __init__(self, anatomy: Anatomy, side: int, albedo: Float32[np.ndarray, "V 3"]) -> None:
-        super().__init__(CloseUp(anatomy.eyes[side], MARGINS, RECESS), anatomy.mean)
+        super().__init__(CloseUp(anatomy.eyes[side], MARGINS, CELLS, RECESS), anatomy.mean)
         self.albedo = albedo[self.close_up.vertices]
 
     def _prepare(self, own, projected, light) -> None:

@@ -14,6 +14,8 @@ from xpress.reenactment.relight import LUMA
 
 MARGINS = (0.35, 0.3, 0.85)
 """Room beside, above and below the target's lips for the new mouth, over the mouth's width."""
+CELLS = 180
+"""Resolution of the close-up; see `CloseUp`."""
 LIP_LINE = 0.012
 """Half width, over the mouth's width, of the dark line between lips that is not lip colour."""
 MARGIN = 0.02
@@ -47,7 +49,7 @@ class MouthOpening(Opening):
     """
 
     def __init__(self, anatomy: Anatomy, albedo: Float32[np.ndarray, "V 3"]) -> None:
-        super().__init__(CloseUp(anatomy.mouth, MARGINS, 0.0), anatomy.mean)
+        super().__init__(CloseUp(anatomy.mouth, MARGINS, CELLS, 0.0), anatomy.mean)
         albedo = albedo[self.close_up.vertices].clip(1e-3, 1)
         vivid = albedo * (albedo @ LUMA)[:, None] ** (LIFT - 1)
         self.albedo = (vivid + albedo**LIFT) / 2 + DARKEST

@@ -12,9 +12,10 @@ from numba import njit
 
 from xpress.reenactment.anatomy import SKIN
 from xpress.reenactment.close_up import CloseUp, Seen
+from xpress.reenactment.grid import Grid
 from xpress.reenactment.layers import crop_box, nearest_kept, opening_mask
 from xpress.reenactment.relight import LUMA
-from xpress.reenactment.warp import Grid, sample
+from xpress.reenactment.warp import sample
 
 FEATHER = 0.9
 """Blur of an opening's edge, pixels."""

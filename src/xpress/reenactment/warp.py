@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import no_type_check
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 from numba import njit
 
+from xpress.reenactment.grid import Grid
 from xpress.rendering.rasterizers.numba import Buffers, rasterize_numpy
 
 LARGEST = 150
@@ -24,66 +24,6 @@ ROUNDS = 10
 
 NOTHING = 1 / 64
 """Flow (pixels) and logarithm of a gain that change no pixel: samples are 1/32 pixel apart."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A raster laid over a box of the image.
-
-    Attributes:
-        box: x0, y0, x1, y1 in pixels, exclusive at the end; may reach beyond the image.
-        size: (height, width) of the raster.
-    """
-
-    box: tuple[int, int, int, int]
-    size: tuple[int, int]
-
-    @staticmethod
-    def over(low, high, zoom: float) -> Grid:
-        """A raster of `zoom` cells to a pixel over the whole pixels between two corners."""
-        x0, y0 = int(np.floor(low[0])), int(np.floor(low[1]))
-        x1, y1 = max(int(np.ceil(high[0])), x0 + 4), max(int(np.ceil(high[1])), y0 + 4)
-        size = max(round((y1 - y0) * zoom), 4), max(round((x1 - x0) * zoom), 4)
-        return Grid((x0, y0, x1, y1), size)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(height, width) of the box in pixels."""
-        x0, y0, x1, y1 = self.box
-        return y1 - y0, x1 - x0
-
-    @property
-    def zoom(self) -> tuple[float, float]:
-        """Cells per pixel along x and y."""
-        height, width = self.shape
-        return self.size[1] / width, self.size[0] / height
-
-    @property
-    def affine(self) -> tuple[float, float, float, float]:
-        """Pixels to cells: zoom and shift along x, then along y."""
-        zoom_x, zoom_y = self.zoom
-        return (
-            zoom_x,
-            (0.5 - self.box[0]) * zoom_x - 0.5,
-            zoom_y,
-            (0.5 - self.box[1]) * zoom_y - 0.5,
-        )
-
-    def to_cells(self, projected: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "V 3"]:
-        """Pixels to cells, keeping depth; cell and pixel centres are at integers."""
-        zoom_x, shift_x, zoom_y, shift_y = self.affine
-        cells = projected.copy()
-        cells[:, 0] = projected[:, 0] * zoom_x + shift_x
-        cells[:, 1] = projected[:, 1] * zoom_y + shift_y
-        return cells
-
-    def to_pixels(self, cells: np.ndarray) -> np.ndarray:
-        """A map in cells resampled to the pixels of the box."""
-        if self.size == self.shape:
-            return cells
-        shrinks = self.size[0] > self.shape[0]
-        mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(cells, self.shape[::-1], interpolation=mode)
 
 
 def face_grid(points: Float32[np.ndarray, "V 3"], height: int, width: int) -> Grid:
@@ -183,9 +123,7 @@ def sampling_map(
         corner: column and row of the box's first pixel.
     """
     out = np.empty((*flow.shape[:2], 2), np.float32)
-    out[..., 0] = flow[..., 0] + np.arange(corner[0], corner[0] + flow.shape[1], dtype=np.float32)
-    rows = np.arange(corner[1], corner[1] + flow.shape[0], dtype=np.float32)
-    out[..., 1] = flow[..., 1] + rows[:, None]
+    _add_positions(flow, *corner, out)
     return out
 
 
@@ -200,9 +138,21 @@ def sample(
     )
 
 
-def moving_box(maps: Float32[np.ndarray, "H W C"]) -> tuple[int, int, int, int]:
-    """The smallest box outside which all maps are as good as zero; empty if they all are."""
-    return _moving_box(maps, np.float32(NOTHING))
+def moving_box(maps: Float32[np.ndarray, "R C N"], grid: Grid) -> tuple[int, int, int, int]:
+    """Pixels of the grid's box outside which maps are as good as zero; empty if they all are.
+
+    Args:
+        maps: in the grid's cells.
+        grid: whose box's first pixel is 0, 0 of the answer.
+    """
+    x0, y0, x1, y1 = _moving_box(maps, np.float32(NOTHING))
+    if x1 == x0:
+        return 0, 0, 0, 0
+    (zoom_x, zoom_y), (height, width) = grid.zoom, grid.shape
+    # A cell reaches half a cell beyond its own pixels when the maps are enlarged.
+    left, top = int((x0 - 0.5) / zoom_x), int((y0 - 0.5) / zoom_y)
+    right, bottom = int((x1 + 0.5) / zoom_x) + 1, int((y1 + 0.5) / zoom_y) + 1
+    return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
 
 
 @njit(cache=True, nogil=True)
@@ -298,3 +248,12 @@ def _moving_box(maps, nothing):
                     y0, y1 = min(y0, row), max(y1, row + 1)
                     break
     return min(x0, x1), min(y0, y1), x1, y1
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_positions(flow, x, y, out):
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            out[row, column, 0] = flow[row, column, 0] + np.float32(x + column)
+            out[row, column, 1] = flow[row, column, 1] + np.float32(y + row)

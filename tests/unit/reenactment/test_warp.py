@@ -5,9 +5,9 @@ import pytest
 import scipy.sparse
 import scipy.sparse.linalg
 
+from xpress.reenactment.grid import Grid
 from xpress.reenactment.warp import (
     LARGEST,
-    Grid,
     extend,
     face_grid,
     moving_box,
@@ -129,14 +129,21 @@ def test_nothing_known_gives_no_flow():
     maps = np.zeros((40, 50, 3), np.float32)
     extend(maps, np.zeros((40, 50), bool))
     assert not maps.any()
-    assert moving_box(maps)[2] == 0
+    assert moving_box(maps, Grid((0, 0, 50, 40), (40, 50))) == (0, 0, 0, 0)
 
 
-def test_moving_box_is_tight():
+@pytest.mark.parametrize("zoom", [1, 2, 5])
+def test_the_moving_box_holds_all_that_moves_and_little_else(zoom):
     maps = np.zeros((40, 50, 3), np.float32)
     maps[7, 30, 1] = -0.5
     maps[20, 11, 2] = 0.3
-    assert moving_box(maps) == (11, 7, 31, 21)
+    grid = Grid((100, 200, 100 + 50 * zoom, 200 + 40 * zoom), (40, 50))
+    x0, y0, x1, y1 = moving_box(maps, grid)
+    rows, columns = np.nonzero(np.abs(grid.to_pixels(maps)).max(axis=2) > 1 / 64)
+    assert x0 <= columns.min() <= x0 + 2 * zoom
+    assert y0 <= rows.min() <= y0 + 2 * zoom
+    assert x1 - 2 * zoom - 1 <= columns.max() < x1
+    assert y1 - 2 * zoom - 1 <= rows.max() < y1
 
 
 @pytest.mark.parametrize("shift", [0, 150])
