@@ -102,6 +102,7 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
         with np.load(label_file(source)) as archive:
             labels = archive["landmarks68"][: options.frames]
     if options.extractor == "labels":
+        reenactor.signal_gain = None
         faces = labelled_faces(reenactor.model, label_file(source), options.frames)
         tracked = [(time, face) for (time, _), face in zip(frames, faces, strict=True)]
         found = labelled_faces(reenactor.model, label_file(target), None)[0]
@@ -126,7 +127,10 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
     driving = np.array([tracked[i][1].landmarks68 for i in used])
     rendered = np.array([mesh_landmarks(reenactor, stage, rested, drivers[i]) for i in used])
     good = table(signals(landmarks), signals(driving), labels, used, signals(rendered))
-    return rigid_motion(own, landmarks) and good
+    good &= rigid_motion("as read back", own, landmarks)
+    rigid_motion("on the mesh", own, np.array(rendered) - rested.face.landmarks68 + own)
+    rigid_motion("by optical flow", own, flow_landmarks(image, output, own))
+    return good
 
 
 def mesh_landmarks(reenactor: Reenactor, stage, rested, driver) -> np.ndarray:
@@ -155,7 +159,24 @@ def table(output, driver, labels, used, mesh) -> bool:
     return good
 
 
-def rigid_motion(own: np.ndarray, landmarks: np.ndarray) -> bool:
+def flow_landmarks(image: np.ndarray, output, own: np.ndarray) -> np.ndarray:
+    """The rigid points followed from the target into each frame (Lucas-Kanade)."""
+    first = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    points = own[RIGID].astype(np.float32)[:, None]
+    window = max(int(np.linalg.norm(own[36] - own[45]) / 10), 7)
+    followed = []
+    for frame in output:
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        moved = cv2.calcOpticalFlowPyrLK(
+            first, grey, points, None, winSize=(window, window), maxLevel=1
+        )[0]
+        landmarks = own.copy()
+        landmarks[RIGID] = moved[:, 0]
+        followed.append(landmarks)
+    return np.array(followed)
+
+
+def rigid_motion(how: str, own: np.ndarray, landmarks: np.ndarray) -> bool:
     """Nose bridge and eye corners against the target's own, RMS over time and points."""
     eye = np.linalg.norm(own[36] - own[45])
     offsets = (landmarks[:, RIGID] - own[RIGID]) / eye * 100
@@ -163,7 +184,7 @@ def rigid_motion(own: np.ndarray, landmarks: np.ndarray) -> bool:
     jitter = float(np.sqrt(((offsets - offsets.mean(0)) ** 2).sum(-1).mean()))
     within = rms < RIGID_BOUND
     print(
-        f"rigid points move {rms:.2f}% of the eye-corner distance (< {RIGID_BOUND}%), "
+        f"rigid points move, {how}, {rms:.2f}% of the eye-corner distance (< {RIGID_BOUND}%), "
         f"{jitter:.2f}% around their mean{'' if within else '   out of bounds'}"
     )
     return within

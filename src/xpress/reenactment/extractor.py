@@ -25,6 +25,7 @@ from xpress.models.face_autoencoder.code import (
     CodeLayout,
 )
 from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.signals import SIGNALS
 from xpress.reenactment.faces import FaceSample, turn_light, turn_rotation, upright_crop
 from xpress.rendering.lighting import SH_0
 
@@ -39,6 +40,10 @@ class EncoderSession:
         path: the `.onnx` file; its card, with the code's layout, is the `.json` beside it.
         threads: of ONNX Runtime inside one call; more than one pays only for batches.
 
+    Attributes:
+        layout: of the code.
+        signal_gain: share of each signal's motion that the encoder reads; see `calibrate`.
+
     Raises:
         InputError: one of the two files is missing or is none.
     """
@@ -46,6 +51,7 @@ class EncoderSession:
     def __init__(self, path: str | os.PathLike, threads: int = 1) -> None:
         path = Path(path)
         self.layout = read_layout(path.with_suffix(".json"))
+        self.signal_gain = read_signal_gain(path.with_suffix(".json"))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -88,6 +94,12 @@ def read_layout(card: Path) -> CodeLayout:
         raise InputError(f"{card}: no such card; it belongs beside the encoder") from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{card}: states no layout of the code; export it again") from error
+
+
+def read_signal_gain(card: Path) -> Float[np.ndarray, "7"]:
+    """What `calibrate` has written into an encoder's card; ones without it."""
+    gains = json.loads(card.read_text(encoding="utf-8")).get("signal_gain", {})
+    return np.array([float(gains.get(name, 1.0)) for name in SIGNALS])
 
 
 class CodeDecoder:

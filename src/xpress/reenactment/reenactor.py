@@ -47,6 +47,7 @@ class Reenactor:
         detector: finds faces.
         animators: makes an animator for a face of the target.
         size: pixels of the encoder's crop.
+        signal_gain: share of the signals' motion that the extractor reads; see `calibrate`.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Reenactor:
         detector: Detector | None = None,
         animators: Callable[[], Animator] | None = None,
         size: int = 128,
+        signal_gain: np.ndarray | None = None,
     ) -> None:
         self.model = model
         self.extractor = extractor
         self.detector = detector or FaceDetector()
         self.animators = animators or (lambda: _animator(model, "model"))
         self.size = size
+        self.signal_gain = signal_gain
         self.geometry = ExpressionGeometry(LandmarkModel.of(model), model.expression_names)
         self.resting = RestingFace(self.geometry)
         self.action_units = ActionUnits(model.expression_names)
@@ -99,6 +102,7 @@ class Reenactor:
             FaceExtractor(encoder, decoder),
             animators=lambda: _animator(model, mouth),
             size=encoder.layout.size,
+            signal_gain=encoder.signal_gain,
         )
 
     def find(self, image: Image, face: str | int = "largest", name: str = "picture"):
@@ -231,6 +235,7 @@ class Reenactor:
             options.strength,
             options.regions,
             self.geometry,
+            self.signal_gain,
         )
         return Stage(self.animators, transfer)
 

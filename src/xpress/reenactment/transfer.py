@@ -15,6 +15,12 @@ MOTIONS = ("relative", "absolute")
 LID_RANGE = (0.7, 1.4)
 """Bounds of the target's open lids over the source's, by which lid motion is scaled."""
 
+GAIN_RANGE = (0.4, 1.0)
+"""Bounds of the gains that are made up for: below, it would be noise that is magnified."""
+MADE_UP = 0.5
+"""Share of the lost motion that is made up for, on a logarithmic scale: all of it would magnify
+the reader's errors as well."""
+
 
 class Transfer:
     """The source's expression on the target's face.
@@ -34,6 +40,8 @@ class Transfer:
         strength: factor on the change, 0 or more.
         regions: of `REGIONS`; None moves everything.
         geometry: of the face model; None clips only.
+        signal_gain: share of each signal's motion that the source's reader sees, as `calibrate`
+            measures it; part of what is lost is made up for. None means all of it.
 
     Raises:
         InputError: an unknown motion or region, no region, or a strength out of range.
@@ -46,6 +54,7 @@ class Transfer:
         strength: float = 1.0,
         regions: Sequence[str] | None = None,
         geometry: ExpressionGeometry | None = None,
+        signal_gain: Float[np.ndarray, "7"] | None = None,
     ) -> None:
         if motion not in MOTIONS:
             raise InputError(f"motion={motion}: choose {' or '.join(MOTIONS)}")
@@ -55,6 +64,8 @@ class Transfer:
         self.strength = strength
         self.moved = moved_by(expression_names, regions)
         self.geometry = geometry
+        gain = np.ones(7) if signal_gain is None else signal_gain
+        self._emphasis = np.clip(gain, *GAIN_RANGE) ** -MADE_UP
         chosen = tuple(REGIONS) if regions is None else tuple(regions)
         self._rows = [row for region in chosen for row in ROWS[region]]
 
@@ -90,9 +101,9 @@ class Transfer:
         target_rest: Float[np.ndarray, "7"],
     ) -> Float[np.ndarray, "7"]:
         """What the target's face is to show; lips and lids meet but do not cross."""
-        ratio = np.ones(7)
         opened = np.maximum(target_rest[LIDS], 1e-3) / np.maximum(source_rest[LIDS], 1e-3)
-        ratio[LIDS] = np.clip(opened, *LID_RANGE)
-        wanted = target_rest + self.strength * ratio * (source - source_rest)
+        factor = self.strength * self._emphasis
+        factor[LIDS] *= np.clip(opened, *LID_RANGE)
+        wanted = target_rest + factor * (source - source_rest)
         wanted[[OPENING, *LIDS]] = np.maximum(wanted[[OPENING, *LIDS]], 0.0)
         return wanted
