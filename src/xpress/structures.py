@@ -117,7 +117,8 @@ class FaceParameters(_TensorStruct):
                 arrays = load_file(path)
                 tensors = {n: arrays[n].float() for n in names}
             else:
-                with np.load(path, allow_pickle=False) as archive:
+                # opened here because numpy leaves files of broken archives open
+                with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                     missing = [n for n in names if n not in archive]
                     if missing:
                         raise KeyError(missing[0])

@@ -61,8 +61,9 @@ def labelled_rows(records: Sequence[FaceRecords]) -> LabelledPack:
     keys, points, people = [], [], []
     for record in records:
         rows = np.flatnonzero(record.has_contours)
-        keys += [f"{record.name}/{record.keys[i]}" for i in rows]
-        people += [record.identities[i] or keys[-1] for i in rows]
+        names = [f"{record.name}/{record.keys[i]}" for i in rows]
+        keys += names
+        people += [record.identities[i] or name for i, name in zip(rows, names, strict=True)]
         points.append(np.concatenate([record.landmarks68, record.contours], axis=1)[rows])
     if not keys:
         names = ", ".join(record.name for record in records)

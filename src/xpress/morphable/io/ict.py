@@ -114,7 +114,7 @@ def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             data = {name: archive[name] for name in ARRAYS}
         vertices = data["neutral"].shape[0]
     except FileNotFoundError as error:

@@ -1,0 +1,72 @@
+import math
+
+import pytest
+import torch
+
+from xpress.morphable.signals import SIGNALS, expression_signals
+
+
+def face(**moves):
+    """Points of a drawn face, 100 px between the outer eye corners; moves are (points, dx, dy)."""
+    p = torch.zeros(1, 68, 2)
+    p[0, 36:42] = torch.tensor([[0, 0], [10, -6], [20, -6], [30, 0], [20, 4], [10, 4.0]])
+    p[0, 42:48] = torch.tensor([[70, 0], [80, -5], [90, -5], [100, 0], [90, 5], [80, 5.0]])
+    p[0, 17:22] = torch.tensor([[-5, -12], [5, -20], [15, -21], [25, -19], [30, -15.0]])
+    p[0, 22:27] = torch.tensor([[70, -15], [75, -18], [85, -22], [95, -20], [105, -12.0]])
+    p[0, 48], p[0, 54] = torch.tensor([25, 80.0]), torch.tensor([75, 80.0])
+    p[0, 51], p[0, 57] = torch.tensor([50, 72.0]), torch.tensor([50, 92.0])
+    p[0, 61:64] = torch.tensor([[42, 79], [50, 78], [58, 79.0]])
+    p[0, 65:68] = torch.tensor([[58, 82], [50, 84], [42, 82.0]])
+    for points, shift in moves.values():
+        p[0, points] += torch.tensor(shift)
+    return p
+
+
+def values(points):
+    return dict(zip(SIGNALS, expression_signals(points)[0].tolist(), strict=True))
+
+
+def test_by_hand():
+    expected = {
+        "mouth_opening": (3 + 6 + 3) / 3 / 100,
+        "mouth_width": 0.5,
+        "smile": ((72 + 92) / 2 - 80) / 100,
+        "lid_right": 0.10,
+        "lid_left": 0.10,
+        "brow_right": 0.20,
+        "brow_left": 0.20,
+    }
+    assert values(face()) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("points", "shift", "signal", "change"),
+    [
+        ([65, 66, 67], [0.0, 10.0], "mouth_opening", 0.1),
+        ([54], [20.0, 0.0], "mouth_width", 0.2),
+        ([48, 54], [0.0, -5.0], "smile", 0.05),
+        ([41, 40], [0.0, -9.0], "lid_right", -0.09),
+        ([43, 44], [0.0, 5.0], "lid_left", -0.05),
+        ([18, 19, 20], [0.0, 4.0], "brow_right", -0.04),
+        ([23, 24, 25], [0.0, -7.0], "brow_left", 0.07),
+    ],
+)
+def test_each_follows_its_own_points_only(points, shift, signal, change):
+    before, after = values(face()), values(face(moved=(points, shift)))
+    for name in SIGNALS:
+        expected = before[name] + (change if name == signal else 0)
+        assert after[name] == pytest.approx(expected, abs=1e-6)
+
+
+def test_size_place_and_roll_do_not_matter():
+    points = face()
+    angle = 0.4
+    turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    moved = 3.7 * points @ turn.T + torch.tensor([500.0, -20.0])
+    torch.testing.assert_close(expression_signals(moved), expression_signals(points))
+
+
+def test_gradients_are_finite_where_all_points_coincide():
+    points = torch.zeros(1, 68, 2, requires_grad=True)
+    expression_signals(points).sum().backward()
+    assert points.grad.isfinite().all()
