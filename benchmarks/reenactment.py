@@ -113,9 +113,10 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
     stage.set(image, [rested])
     drivers = list(drive(tracked, reenactor.resting, str(source)))
     output = [stage.render(driver) for driver in drivers]
-    own = reenactor.find(image, name=str(target))[0].landmarks68
     # the target's head stands still: one crop for all frames leaves the reader's own noise out
-    back = [reenactor.extractor(frame, upright_crop(own)) for frame in output]
+    crop = upright_crop(reenactor.find(image, name=str(target))[0].landmarks68)
+    own = reenactor.extractor(image, crop).landmarks68
+    back = [reenactor.extractor(frame, crop) for frame in output]
     if sheets is not None:
         save_sheet(sheets / f"{source.stem}_to_{target.stem}.png", frames, output)
     used = [i for i, face in enumerate(back) if face.presence > 0.5 and tracked[i][1] is not None]
@@ -160,18 +161,22 @@ def table(output, driver, labels, used, mesh) -> bool:
 
 
 def flow_landmarks(image: np.ndarray, output, own: np.ndarray) -> np.ndarray:
-    """The rigid points followed from the target into each frame (Lucas-Kanade)."""
+    """The rigid points followed from the target into each frame (Lucas-Kanade).
+
+    A point that does not find its way back, as at the corner of an eye that shuts, becomes NaN.
+    """
     first = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     points = own[RIGID].astype(np.float32)[:, None]
     window = max(int(np.linalg.norm(own[36] - own[45]) / 10), 7)
     followed = []
     for frame in output:
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        moved = cv2.calcOpticalFlowPyrLK(
-            first, grey, points, None, winSize=(window, window), maxLevel=1
-        )[0]
+        settings = {"winSize": (window, window), "maxLevel": 1}
+        moved = cv2.calcOpticalFlowPyrLK(first, grey, points, None, **settings)[0]
+        back = cv2.calcOpticalFlowPyrLK(grey, first, moved, None, **settings)[0]
+        lost = np.linalg.norm(back - points, axis=-1) > 0.15
         landmarks = own.copy()
-        landmarks[RIGID] = moved[:, 0]
+        landmarks[RIGID] = np.where(lost, np.nan, moved[:, 0])
         followed.append(landmarks)
     return np.array(followed)
 
@@ -180,12 +185,14 @@ def rigid_motion(how: str, own: np.ndarray, landmarks: np.ndarray) -> bool:
     """Nose bridge and eye corners against the target's own, RMS over time and points."""
     eye = np.linalg.norm(own[36] - own[45])
     offsets = (landmarks[:, RIGID] - own[RIGID]) / eye * 100
-    rms = float(np.sqrt((offsets**2).sum(-1).mean()))
-    jitter = float(np.sqrt(((offsets - offsets.mean(0)) ** 2).sum(-1).mean()))
+    rms = float(np.sqrt(np.nanmean((offsets**2).sum(-1))))
+    jitter = float(np.sqrt(np.nanmean(((offsets - np.nanmean(offsets, 0)) ** 2).sum(-1))))
+    nose = float(np.sqrt(np.nanmean((offsets[:, :4] ** 2).sum(-1))))
     within = rms < RIGID_BOUND
     print(
         f"rigid points move, {how}, {rms:.2f}% of the eye-corner distance (< {RIGID_BOUND}%), "
-        f"{jitter:.2f}% around their mean{'' if within else '   out of bounds'}"
+        f"{jitter:.2f}% around their mean, the nose bridge alone {nose:.2f}%"
+        f"{'' if within else '   out of bounds'}"
     )
     return within
 
