@@ -7,6 +7,7 @@ from xpress.errors import InputError
 from xpress.morphable.io.ict import RANGES
 from xpress.morphable.io.mediapipe import IRIS_OVER_EYEBALL, landmark_vertices
 from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX, MIRROR_CONTOURS
+from xpress.morphable.landmark_weights import FACE_OVAL
 
 TABLES = ("ict_facekit.npz", "ict_mediapipe.json", "landmark_indices.json")
 
@@ -34,15 +35,15 @@ def test_contours_are_symmetric(points):
     contours, eyes = points[68:], np.linalg.norm(points[36] - points[45])
     error = np.linalg.norm(contours[MIRROR_CONTOURS] - contours * [-1, 1, 1], axis=1)
     assert error.mean() < 0.03 * eyes
-    assert error.max() < 0.1 * eyes
+    # the table's points of the face oval differ in depth between the sides
+    inner = ~np.isin(CONTOUR_MEDIAPIPE_INDEX, FACE_OVAL)
+    assert error[inner].max() < 0.05 * eyes
 
 
 @pytest.mark.parametrize(("first", "part"), [(468, "eyeball_right"), (473, "eyeball_left")])
 def test_irises_lie_around_the_pupil(files, points, first, part):
-    rows = [
-        68 + int(np.flatnonzero(np.equal(CONTOUR_MEDIAPIPE_INDEX, first + i))[0]) for i in range(5)
-    ]
-    center, *ring = points[rows]
+    rows = np.searchsorted(CONTOUR_MEDIAPIPE_INDEX, np.arange(first, first + 5))
+    center, *ring = points[68 + rows]
     (start, stop), _ = RANGES[part]
     with np.load(files[0]) as archive:
         ball = archive["neutral"][start:stop]
