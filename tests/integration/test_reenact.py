@@ -4,15 +4,13 @@ from fractions import Fraction
 
 import av
 import numpy as np
-import pytest
 
 from xpress.media.images import read_image
 from xpress.media.video import VideoReader
 
 
-@pytest.fixture(scope="module")
-def output(infer, short_clip, samples, tmp_path_factory):
-    path = tmp_path_factory.mktemp("out") / "out.mp4"
+def test_driver_moves_the_photograph(infer, short_clip, samples, tmp_path):
+    path = tmp_path / "out.mp4"
     done = infer(
         "task=reenact",
         f"source={short_clip}",
@@ -20,16 +18,16 @@ def output(infer, short_clip, samples, tmp_path_factory):
         f"output={path}",
     )
     assert done.returncode == 0, done.stderr
-    return path, done.stdout
+    assert "12 frames in" in done.stdout
+    assert_frames_rate_and_sound(path, short_clip)
+    assert_only_the_face_moves(path, samples)
 
 
-def test_frames_rate_and_sound(output, short_clip):
-    path, printed = output
+def assert_frames_rate_and_sound(path, short_clip):
     reader, driver = VideoReader(path), VideoReader(short_clip)
     assert reader.fps == driver.fps == Fraction(25)
     assert reader.size == (512, 512)
     assert len(list(reader)) == 12
-    assert "12 frames in" in printed
     with av.open(str(path)) as got, av.open(str(short_clip)) as expected:
         sounds = [
             [bytes(packet) for packet in container.demux(audio=0) if packet.size]
@@ -39,8 +37,8 @@ def test_frames_rate_and_sound(output, short_clip):
     assert set(sounds[0]) <= set(sounds[1])
 
 
-def test_face_moves_and_background_does_not(output, samples):
-    frames = np.stack(list(VideoReader(output[0]))).astype(float)
+def assert_only_the_face_moves(path, samples):
+    frames = np.stack(list(VideoReader(path))).astype(float)
     target = read_image(samples / "portrait_woman.jpg").astype(float)
     landmarks = np.load(samples / "portrait_woman.landmarks.npz")["landmarks68"][0]
     x, y = landmarks[48:68].mean(0).round().astype(int)
