@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -61,6 +63,19 @@ def landmark_metrics(
     figures["closed_mouths"] = _recognised(p[:, 0], t[:, 0])
     figures["closed_eyes"] = _recognised(openings[0].flatten(), openings[1].flatten())
     return figures
+
+
+def figure_table(figures: Mapping[str, Tensor], stage: str) -> str:
+    """Logged figures `<stage>/<set>/<name>` as lines of names with one column a set."""
+    split = [key.split("/", 2) for key in figures if key.startswith(f"{stage}/")]
+    sets = sorted({parts[1] for parts in split if len(parts) == 3})
+    names = sorted({parts[2] for parts in split if len(parts) == 3})
+    lines = [f"{'':28}" + "".join(f"{name:>12}" for name in sets)]
+    for name in names:
+        values = [figures.get(f"{stage}/{one}/{name}") for one in sets]
+        cells = "".join(f"{'' if v is None else f'{float(v):.4f}':>12}" for v in values)
+        lines.append(f"{name:28}{cells}")
+    return "\n".join(lines)
 
 
 def _eye_openings(p: Float[Tensor, "B 68 2"]) -> Float[Tensor, "B 2"]:

@@ -16,7 +16,7 @@ from xpress.models.face_autoencoder import losses
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.decoder import FaceDecoder, inner_face_mask
 from xpress.models.face_autoencoder.losses import LossWeights, mean_of
-from xpress.models.face_autoencoder.metrics import landmark_metrics
+from xpress.models.face_autoencoder.metrics import figure_table, landmark_metrics
 from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.morphable.landmark_model import LandmarkModel
@@ -262,8 +262,10 @@ class FaceAutoencoder(LightningModule):
         self.validation_step(batch, batch_index, dataloader_idx)
 
     def on_test_epoch_end(self) -> None:
-        """Log every figure."""
+        """Log every figure, and print the table of the model card."""
         self._log_figures("test")
+        if self.trainer.is_global_zero:
+            print(figure_table(self.trainer.callback_metrics, "test"))
 
     def _log_figures(self, stage: str) -> None:
         names = self._set_names(stage)
