@@ -305,6 +305,12 @@ class FaceAutoencoder(LightningModule):
         )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """The schedule's length is this run's: a resumed run may have more epochs."""
+        for state in checkpoint.get("lr_schedulers", []):
+            for name in ("total_steps", "_schedule_phases"):
+                state.pop(name, None)
+
 
 def load_encoder(encoder: nn.Module, path: str) -> None:
     """Load encoder weights from a Lightning checkpoint or a safetensors file.
