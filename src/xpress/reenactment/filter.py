@@ -56,7 +56,9 @@ class FaceFilter:
     """One-Euro filters on what moves in a tracked face.
 
     Expression: speeds are activations a second, a blink's is about 10. Pose: the head's angle in
-    radians, its place in face sizes, so that a large face is not smoothed less than a small one.
+    radians, its place in face sizes, so that a large face is not smoothed less than a small one;
+    a head that nods moves by about 0.3 a second and must not be followed two frames late, or the
+    mesh slips on the face.
     Who it is and how it is lit hardly changes, so those are filtered at a fixed low cutoff; but
     in a driver the identity of a frame carries some of what moves, and then follows at once.
 
@@ -67,7 +69,7 @@ class FaceFilter:
     def __init__(self, steady_identity: bool = True) -> None:
         self.steady_identity = steady_identity
         self._expression = OneEuroFilter(4.0, 4.0, 2.0)
-        self._pose = OneEuroFilter(1.5, 3.0)
+        self._pose = OneEuroFilter(2.0, 20.0)
         self._steady = OneEuroFilter(0.3, 0.0)
         self._time: float | None = None
         self._unit = 1.0

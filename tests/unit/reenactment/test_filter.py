@@ -76,6 +76,13 @@ def test_blink_passes_and_jitter_does_not(world):
     assert np.diff(filtered).std() < 0.5 * np.diff(raw).std()
 
 
+def test_moving_head_is_not_followed_late(world):
+    """Half a face size a second: the mesh may slip by 2% of the face."""
+    smooth, places = FaceFilter(), 50 + 0.5 * 50 * np.arange(40) / 25
+    filtered = [smooth(world.sample(x, 50), i / 25).translation[0] for i, x in enumerate(places)]
+    assert np.abs(filtered - places)[15:].max() < 1.0
+
+
 def test_identity_settles_to_its_mean(world):
     generator = np.random.default_rng(3)
     smooth = FaceFilter()
