@@ -1,6 +1,6 @@
 """Milliseconds of the embedded encoder per crop, ONNX Runtime on one thread beside torch.
 
-    python benchmarks/encoder.py
+python benchmarks/encoder.py
 """
 
 from __future__ import annotations
