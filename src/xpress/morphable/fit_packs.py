@@ -66,8 +66,8 @@ def labelled_rows(records: Sequence[FaceRecords]) -> LabelledPack:
         people += [record.identities[i] or name for i, name in zip(rows, names, strict=True)]
         points.append(np.concatenate([record.landmarks68, record.contours], axis=1)[rows])
     if not keys:
-        names = ", ".join(record.name for record in records)
-        raise InputError(f"{names}: no row has contour points; give packs with a contours column")
+        packs = ", ".join(record.name for record in records)
+        raise InputError(f"{packs}: no row has contour points; give packs with a contours column")
     groups = np.unique(people, return_inverse=True)[1]
     return LabelledPack(keys, torch.from_numpy(np.concatenate(points)), torch.from_numpy(groups))
 

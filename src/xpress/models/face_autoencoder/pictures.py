@@ -33,12 +33,12 @@ def picture_grid(
     renders = _pixels(rendering.image)
     masks = rendering.mask[:, 0].cpu().numpy()
     labels = batch.landmarks68[chosen].cpu().numpy()
-    lines = []
+    lines: list[np.ndarray] = []
     for i in range(len(chosen)):
         overlay = images[i].copy()
         overlay[masks[i]] = (0.35 * images[i][masks[i]] + 0.65 * renders[i][masks[i]]).round()
-        cells = [_large(images[i]), None, _large(renders[i]), _large(overlay)]
-        cells[1] = _draw(_draw(_large(images[i]), labels[i], GREEN), predicted[i], RED)
+        points = _draw(_draw(_large(images[i]), labels[i], GREEN), predicted[i], RED)
+        cells = [_large(images[i]), points, _large(renders[i]), _large(overlay)]
         lines.append(np.concatenate(cells, axis=1))
     return np.concatenate(lines) if lines else np.zeros((1, 1, 3), np.uint8)
 
