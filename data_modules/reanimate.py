@@ -154,9 +154,12 @@ def append_fits(
     table = source.table
     new = {n: getattr(table, n)[index] for n in ("identity", "rotation", "translation", "scale")}
     new["expression"] = np.stack([row["expression"] for row in rows])
-    pose = (torch.from_numpy(new[n]) for n in ("identity", "expression", "rotation", "translation"))
     widths = torch.tensor([float(row["width"]) for row in rows])
-    mirrored = mirror_parameters(source.model, *pose, widths)
+    mirrored = mirror_parameters(
+        source.model,
+        *(torch.from_numpy(new[n]) for n in ("identity", "expression", "rotation", "translation")),
+        widths=widths,
+    )
     new |= {f"{key}_flipped": value.numpy() for key, value in mirrored.items()}
     new["scale_flipped"] = new["scale"]
     new["ok"] = new["ok_flipped"] = np.ones(len(rows), bool)
