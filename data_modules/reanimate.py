@@ -155,11 +155,10 @@ def append_fits(
     new = {n: getattr(table, n)[index] for n in ("identity", "rotation", "translation", "scale")}
     new["expression"] = np.stack([row["expression"] for row in rows])
     widths = torch.tensor([float(row["width"]) for row in rows])
-    mirrored = mirror_parameters(
-        source.model,
-        *(torch.from_numpy(new[n]) for n in ("identity", "expression", "rotation", "translation")),
-        widths=widths,
+    identity, expression, rotation, translation = (
+        torch.from_numpy(new[n]) for n in ("identity", "expression", "rotation", "translation")
     )
+    mirrored = mirror_parameters(source.model, identity, expression, rotation, translation, widths)
     new |= {f"{key}_flipped": value.numpy() for key, value in mirrored.items()}
     new["scale_flipped"] = new["scale"]
     new["ok"] = new["ok_flipped"] = np.ones(len(rows), bool)
