@@ -1,7 +1,7 @@
 """Photographs with expressions they never had: rare lids, lips and brows for training.
 
     python -m xpress.data_modules.reanimate --fits fits.safetensors --output reanimated.parquet \
-        --output-fits all_fits.safetensors --count 6000 PACK.parquet …
+        --output-fits reanimated_fits.safetensors --count 6000 PACK.parquet …
 
 Every picture is moved by the project's own warp to an expression put together from other faces'
 fits (mouth, eyes and brows apart) and from blinks and winks. Its landmarks move with the mesh, its
