@@ -144,7 +144,7 @@ class Opening:
         rim[near, 2] = np.where(within, 0, np.hypot(beside[:, 0], beside[:, 1]))
         weight = np.zeros(seen.part.shape, np.float32)
         _rim_positions(seen, self.close_up.triangles, rim, np.float32(self.lashes), points, weight)
-        _mix_bytes(skin, sample(self._own, points), weight)
+        _mix_darker(skin, sample(self._own, points), weight)
 
     def _out_of_opening(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points that fall into the target's opening moved to the nearest skin; which did."""
@@ -260,14 +260,16 @@ def _fill_rim(part, face_index, barycentrics, triangles, rim, reach, points, wei
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _mix_bytes(below, above, weight):
+def _mix_darker(below, above, weight):
     for row in range(weight.shape[0]):
         for column in range(weight.shape[1]):
             w = weight[row, column]
             if w > 0:
                 for n in range(3):
                     value = np.float32(below[row, column, n])
-                    value += w * (above[row, column, n] - value) + np.float32(0.5)
+                    # Lashes are dark: what is bright at the rim is eyeball beside a poor fit.
+                    darker = min(np.float32(above[row, column, n]), value)
+                    value += w * (darker - value) + np.float32(0.5)
                     below[row, column, n] = np.uint8(value)
 
 

@@ -12,12 +12,12 @@ from xpress.reenactment.geometry import LIDS, OPENING, ROWS, ExpressionGeometry,
 from xpress.reenactment.regions import REGIONS, moved_by
 
 MOTIONS = ("relative", "absolute")
-LID_RANGE = (0.7, 1.4)
+LID_RANGE = (1.0, 1.4)
 """Bounds of the target's open lids over the source's, by which lid motion is scaled."""
 
 GAIN_RANGE = (0.4, 1.0)
 """Bounds of the gains that are made up for: below, it would be noise that is magnified."""
-MADE_UP = 0.5
+MADE_UP = 0.8
 """Share of the lost motion that is made up for, on a logarithmic scale: all of it would magnify
 the reader's errors as well."""
 
