@@ -17,8 +17,11 @@ MARGINS = (0.25, 0.4, 0.3)
 """Room beside, above and below the target's lids, over the eye's width."""
 RECESS = 0.06
 """How far the eyeball is pushed back under the lids, over the eye's width."""
-LASHES = 0.07
+LASHES = 0.05
 """Width of the lid's rim that carries the lashes, over the eye's width."""
+FRINGE = 0.14
+"""How far outside the fitted rim lashes, make-up or a bit of the eyeball may still show, over the
+eye's width: a closing lid is made of the skin beyond, or it would be drawn out dark."""
 EDGE = 0.02
 """How far from the lids the target's own eyeball is trusted, over the eye's width."""
 HIGHLIGHT = 0.06
@@ -65,8 +68,8 @@ class EyeOpening(Opening):
         extended += share * (own - extended)
         size = self.grid.size[::-1]
         self.ball = cv2.resize(extended, size, interpolation=cv2.INTER_LINEAR)
-        wide = (opening_mask(own.shape[:2], rim, self.lashes) > 0) | ball
-        self.skin = extend_colors(own, ~wide, max(self.lashes, 1.0))
+        wide = (opening_mask(own.shape[:2], rim, width * FRINGE) > 0) | ball
+        self.skin = extend_colors(own, ~wide, max(width * FRINGE / 2, 1.0))
         area = float((seen.part >= 0).sum()) / self.close_up.cell_width**2
         self.own_share = float(np.clip((area - CLOSED) / (OPEN - CLOSED), 0, 1))
         level = np.clip(light.mean(), *LEVEL) / max(float(light.mean()), 1e-3)
