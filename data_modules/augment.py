@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks a server for news otherwise
@@ -29,7 +30,7 @@ class Augment:
         photometric: multiplies every probability below (0 switches them off).
     """
 
-    ratio: tuple[float, float] = (1.2, 1.8)
+    ratio: Sequence[float] = (1.2, 1.8)
     shift: float = 0.08
     roll: float = 25.0
     flip: float = 0.5

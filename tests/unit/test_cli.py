@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import xpress.reenactment
 from xpress import cli, configuration
 from xpress.errors import InputError
 
@@ -46,6 +47,8 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> dict:
     for name in ("reenact", "extract", "demo"):
         setattr(module, name, lambda _name=name, **options: given.update({_name: options}))
     monkeypatch.setitem(sys.modules, "xpress.reenactment.jobs", module)
+    # Where the real module was imported before, its package still names it.
+    monkeypatch.setattr(xpress.reenactment, "jobs", module, raising=False)
     return given
 
 
@@ -159,6 +162,8 @@ def test_bad_input_of_a_task_is_one_line(
     module = types.ModuleType("xpress.reenactment.jobs")
     monkeypatch.setattr(module, "extract", refuse, raising=False)
     monkeypatch.setitem(sys.modules, "xpress.reenactment.jobs", module)
+    # Where the real module was imported before, its package still names it.
+    monkeypatch.setattr(xpress.reenactment, "jobs", module, raising=False)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
         run_infer_here(monkeypatch, "task=extract", "target=a.jpg", "output=b")
@@ -173,6 +178,8 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path:
     module = types.ModuleType("xpress.reenactment.jobs")
     monkeypatch.setattr(module, "demo", fail, raising=False)
     monkeypatch.setitem(sys.modules, "xpress.reenactment.jobs", module)
+    # Where the real module was imported before, its package still names it.
+    monkeypatch.setattr(xpress.reenactment, "jobs", module, raising=False)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ZeroDivisionError, match="ours") as raised:
         run_infer_here(monkeypatch, "task=demo")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from xpress.reenactment.anatomy import Anatomy
 from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
@@ -19,9 +19,11 @@ RECESS = 0.06
 """How far the eyeball is pushed back under the lids, over the eye's width."""
 LASHES = 0.05
 """Width of the lid's rim that carries the lashes, over the eye's width."""
-FRINGE = 0.14
+FRINGE = 0.18
 """How far outside the fitted rim lashes, make-up or a bit of the eyeball may still show, over the
 eye's width: a closing lid is made of the skin beyond, or it would be drawn out dark."""
+FRINGE_FADE = 0.08
+"""Width over which that skin passes into the picture's own, over the eye's width."""
 EDGE = 0.02
 """How far from the lids the target's own eyeball is trusted, over the eye's width."""
 HIGHLIGHT = 0.06
@@ -68,12 +70,22 @@ class EyeOpening(Opening):
         extended += share * (own - extended)
         size = self.grid.size[::-1]
         self.ball = cv2.resize(extended, size, interpolation=cv2.INTER_LINEAR)
-        wide = (opening_mask(own.shape[:2], rim, width * FRINGE) > 0) | ball
-        self.skin = extend_colors(own, ~wide, max(width * FRINGE / 2, 1.0))
+        self.skin = self._lid_skin(own, rim, ball)
         area = float((seen.part >= 0).sum()) / self.close_up.cell_width**2
         self.own_share = float(np.clip((area - CLOSED) / (OPEN - CLOSED), 0, 1))
         level = np.clip(light.mean(), *LEVEL) / max(float(light.mean()), 1e-3)
         self.colors = tint_like(self.albedo * light * level * 255, own)
+
+    def _lid_skin(self, own, rim, ball) -> UInt8[np.ndarray, "h w 3"]:
+        """Skin where the eye is, and in place of what else its fringe shows."""
+        width = self.close_up.width
+        core = (opening_mask(own.shape[:2], rim, self.lashes) > 0) | ball
+        wide = (opening_mask(own.shape[:2], rim, width * FRINGE) > 0) | ball
+        filled = extend_colors(own, ~wide, max(width * FRINGE / 2, 1.0)).astype(np.float32)
+        depth = cv2.distanceTransform(wide.astype(np.uint8), cv2.DIST_L2, 3)
+        share = (depth / max(width * FRINGE_FADE, 1.0)).clip(0, 1)
+        share = np.maximum(share, core)[..., None]
+        return (own + share * (filled - own)).round().astype(np.uint8)
 
     def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
         """The eyeball seen between new lids."""

@@ -13,7 +13,8 @@ from xpress.reenactment.regions import REGIONS, moved_by
 
 MOTIONS = ("relative", "absolute")
 LID_RANGE = (1.0, 1.4)
-"""Bounds of the target's open lids over the source's, by which lid motion is scaled."""
+"""Bounds of the target's open lids over the source's, by which lid motion is scaled; not below one,
+because closed eyes are read as almost closed, and a slit is seen at once."""
 
 GAIN_RANGE = (0.4, 1.0)
 """Bounds of the gains that are made up for: below, it would be noise that is magnified."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -55,7 +55,7 @@ class FaceAutoencoder(LightningModule):
         morphable: str | None = None,
         width: float = 0.5,
         size: int = 128,
-        head_channels: tuple[int, int] = (64, 16),
+        head_channels: Sequence[int] = (64, 16),
         dropout: float = 0.0,
         weights: LossWeights | Callable[[], LossWeights] = LossWeights,
         rasterizer: str = "auto",
