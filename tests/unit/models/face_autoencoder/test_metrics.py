@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from xpress.models.face_autoencoder.metrics import correlation, landmark_metrics, nme51, nme68
+from xpress.models.face_autoencoder.metrics import (
+    correlation,
+    figure_table,
+    landmark_metrics,
+    nme51,
+    nme68,
+)
 from xpress.morphable.signals import SIGNALS
 
 
@@ -97,3 +103,19 @@ def test_closed_share():
     open_eyes = landmark_metrics(faces(openings, lids + 10), target)
     assert open_eyes["closed_eyes"] == 0
     assert open_eyes["closed_mouths"] == 1
+
+
+def test_figure_table_has_a_column_a_set_and_leaves_gaps():
+    figures = {
+        "test/stills/nme51": torch.tensor(3.5),
+        "test/clips/nme51": torch.tensor(2.25),
+        "test/clips/smile/gain": torch.tensor(0.9),
+        "test/loss": torch.tensor(1.0),
+        "val/clips/nme51": torch.tensor(9.0),
+    }
+    head, *rows = figure_table(figures, "test").splitlines()
+    assert head.split() == ["clips", "stills"]
+    assert [row.split() for row in rows] == [
+        ["nme51", "2.2500", "3.5000"],
+        ["smile/gain", "0.9000"],
+    ]
