@@ -52,7 +52,7 @@ def export_onnx(
     try:
         program = _export(encoder, layout.size)
         with written_beside(path) as partial:
-            partial.write_bytes(program.model_proto.SerializeToString())
+            partial.write_bytes(_without_traces(program.model_proto).SerializeToString())
             difference = _difference(encoder, layout.size, partial)
             if difference > TOLERANCE:
                 raise ValueError(f"ONNX Runtime differs from torch by {difference:.2g}")
@@ -85,6 +85,17 @@ def _export(encoder: FaceEncoder, size: int) -> Any:
         assert program is not None
         program.optimize()
     return program
+
+
+def _without_traces(model: Any) -> Any:
+    """The model without the exporter's notes: stack traces name the folders of this machine."""
+    for part in (*model.graph.node, *model.graph.initializer, *model.graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    del model.graph.metadata_props[:], model.metadata_props[:]
+    return model
 
 
 def _difference(encoder: FaceEncoder, size: int, path: Path) -> float:

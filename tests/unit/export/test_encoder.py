@@ -26,6 +26,7 @@ def test_exported_encoder_computes_the_same_for_any_batch(tmp_path):
     difference = export_onnx(encoder, layout, path, {"trained on": "nothing"})
     assert encoder.training
     assert difference < 1e-3
+    assert b"networks.py" not in path.read_bytes()  # no traces of the folders it was made in
 
     session = EncoderSession(path)
     crops = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
