@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import pytorch_lightning as pl
+from jaxtyping import UInt8
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from xpress.media.images import write_image
-from xpress.models.face_autoencoder.module import FaceAutoencoder
-from xpress.models.face_autoencoder.pictures import picture_grid
-from xpress.structures import FaceBatch
+
+
+@runtime_checkable
+class DrawsPictures(Protocol):
+    """A network that can show its work: what `PictureGrid` asks of a LightningModule."""
+
+    def picture_grid(self, batch: Any, rows: int) -> UInt8[np.ndarray, "H W 3"]:
+        """At most `rows` samples of a validation batch as one RGB picture."""
+        ...
 
 
 class PictureGrid(pl.Callback):
-    """Draw the first validation batch of every set.
+    """Draw the first validation batch of every set, once a validation.
+
+    Networks without `picture_grid(batch, rows)` are passed over.
 
     Args:
         folder: where `epoch_000_<set>.jpg` are written.
-        rows: faces a picture.
+        rows: samples a picture.
     """
 
     def __init__(self, folder: str, rows: int = 8) -> None:
@@ -31,16 +42,16 @@ class PictureGrid(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: object,
-        batch: FaceBatch,
+        batch: Any,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
         """Called by Lightning."""
-        if batch_idx or trainer.sanity_checking or not isinstance(pl_module, FaceAutoencoder):
+        if batch_idx or trainer.sanity_checking or not isinstance(pl_module, DrawsPictures):
             return
         names = list(getattr(getattr(trainer, "datamodule", None), "val_names", []))
         name = names[dataloader_idx] if dataloader_idx < len(names) else str(dataloader_idx)
-        grid = picture_grid(pl_module, batch, self.rows)
+        grid = pl_module.picture_grid(batch, self.rows)
         write_image(self.folder / f"epoch_{trainer.current_epoch:03d}_{name}.jpg", grid)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

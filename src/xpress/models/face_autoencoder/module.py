@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from kornia.metrics import ssim
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
@@ -213,6 +214,12 @@ class FaceAutoencoder(LightningModule):
         values = {f"train/{name}": value.detach() for name, value in terms.items()}
         self.log_dict(values | {"train/loss": loss.detach()}, batch_size=len(batch))
         return loss
+
+    def picture_grid(self, batch: FaceBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
+        """What the network sees and makes of it; drawn after every validation."""
+        from xpress.models.face_autoencoder.pictures import picture_grid
+
+        return picture_grid(self, batch, rows)
 
     def on_validation_epoch_start(self) -> None:
         """Landmarks are collected over each set: correlations need it whole."""
