@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from xpress.data_modules.batch import RawFaces
 from xpress.data_modules.negatives import cut_negative
 from xpress.data_modules.pixels import Pixels
 from xpress.data_modules.readers.records import FaceRecords
+from xpress.data_modules.resumable import Draw
 from xpress.data_modules.targets import ParameterTable, move_pose
 
 from xpress.errors import InputError
@@ -56,7 +58,8 @@ class FaceDataset(Dataset):
         size: pixels of the crop's side.
         augment: how crops vary; None gives the canonical crop, unfiltered.
         negatives: share of crops that miss the face (never of `exact` sources).
-        seed: of all random choices; workers add their own to it.
+        seed: of all random choices for rows that bring no seed of their own, as the `Draw`s of
+            a `FaceSampler` do; workers add theirs to it.
     """
 
     def __init__(
@@ -113,6 +116,7 @@ class FaceDataset(Dataset):
         rows = np.zeros(count, np.int64)
         flips, present, color = np.zeros((3, count), bool)
         for i, index in enumerate(indices):
+            self._follow(index)
             row, image = self._load(int(index))
             rows[i] = row
             present[i] = self.exact[row] or self._rng.random() >= self.negatives
@@ -123,6 +127,13 @@ class FaceDataset(Dataset):
                 crop = cut_negative(self._rng, image, self._boxes[row], size)
             images[i], color[i] = self._filter(row, crop)
         return self._assemble(images, rows, matrices, flips, present, color)
+
+    def _follow(self, index: int) -> None:
+        """What is random about a `Draw` is a function of its seed alone."""
+        if isinstance(index, Draw):
+            self._rng = np.random.default_rng(index.seed)
+            if self._filters is not None:
+                self._filters.set_random_state(self._rng, random.Random(index.seed))
 
     def _load(self, index: int) -> tuple[int, np.ndarray]:
         for step in range(len(self)):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 from xpress.data_modules.augment import Augment
@@ -23,6 +23,7 @@ from xpress.data_modules.face_dataset import (
 )
 from xpress.data_modules.pixels import load_pixels
 from xpress.data_modules.readers import read_records
+from xpress.data_modules.resumable import ResumableLoader, resumable_loader
 from xpress.data_modules.sampling import FaceSampler, expression_weights
 from xpress.data_modules.targets import load_fits
 
@@ -121,7 +122,7 @@ class LandmarkFacesDataModule(LightningDataModule):
         self.train_set: FaceDataset | None = None
         self.holdout_set: FaceDataset | None = None
         self.eval_sets: dict[str, FaceDataset] = {}
-        self._sampler: FaceSampler | None = None
+        self._sampler: Callable[[int, int], FaceSampler] | None = None
         self._stage = "fit"
 
     @property
@@ -188,29 +189,24 @@ class LandmarkFacesDataModule(LightningDataModule):
         drawn = expression_weights(landmarks) * np.array(weights) if self.balance else None
         synthetic = len(self.train_set) - real
         ratio = self.synthetic_ratio if synthetic else 0.0
-        self._sampler = FaceSampler(
-            drawn, real, synthetic, ratio, self.batch_size, self.epoch_size, self.seed
-        )
+        sizes = self.batch_size, self.epoch_size, self.seed
+        self._sampler = partial(FaceSampler, drawn, real, synthetic, ratio, *sizes)
         held_rows = len(self.holdout_set) if self.holdout_set else 0
         log.info("faces: %d real, %d rendered, %d held out", real, synthetic, held_rows)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> ResumableLoader:
         """Augmented crops, rare expressions and rendered faces mixed in."""
         if self.train_set is None or self._sampler is None:
             raise InputError("data: call setup('fit') before train_dataloader()")
-        rank = self.trainer.global_rank if self.trainer is not None else 0
-        return DataLoader(
+        place = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return resumable_loader(
             self.train_set,
-            batch_size=self.batch_size,
-            sampler=self._sampler,
-            num_workers=self.num_workers,
+            self._sampler(*place),
+            self.num_workers,
             collate_fn=identity_collate,
             worker_init_fn=seed_worker,
-            persistent_workers=self.num_workers > 0,
             prefetch_factor=4 if self.num_workers else None,
-            drop_last=True,
             pin_memory=self.pin_memory,
-            generator=torch.Generator().manual_seed(self.seed + 7919 * rank),
         )
 
     def val_dataloader(self) -> list[DataLoader]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch.utils.data import Sampler
+from jaxtyping import Float, Int
+from torch import Tensor
+from xpress.data_modules.resumable import ResumableSampler
 
 
 def expression_measures(landmarks68: Float[np.ndarray, "N 68 2"]) -> Float[np.ndarray, "N 8"]:
@@ -70,7 +69,7 @@ def expression_weights(
     return (weights / np.median(weights)).clip(1.0, largest)
 
 
-class FaceSampler(Sampler[int]):
+class FaceSampler(ResumableSampler):
     """Row numbers for training, one epoch at a time.
 
     Args:
@@ -81,6 +80,8 @@ class FaceSampler(Sampler[int]):
         batch_size: rows of a batch.
         epoch_size: rows of an epoch; by default as many real ones as there are.
         seed: the same seed and epoch give the same rows, on every process.
+        rank: number of this process.
+        world_size: number of processes, which share an epoch.
     """
 
     def __init__(
@@ -92,46 +93,41 @@ class FaceSampler(Sampler[int]):
         batch_size: int = 128,
         epoch_size: int | None = None,
         seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
-        self.weights = None if weights is None else torch.as_tensor(weights, dtype=torch.double)
-        self.real, self.synthetic, self.seed, self.epoch = real, synthetic, seed, 0
         ratio = synthetic_ratio if synthetic else 0.0
         ratio = ratio if real else 1.0
         self.synthetic_per_batch = round(ratio * batch_size)
         self.real_per_batch = batch_size - self.synthetic_per_batch
         if epoch_size is not None:
-            self.batches = max(epoch_size // batch_size, 1)
+            batches = epoch_size // batch_size
         elif self.real_per_batch and real:
-            self.batches = max(real // self.real_per_batch, 1)
+            batches = real // self.real_per_batch
         else:
-            self.batches = max(synthetic // batch_size, 1)
-        self.batch_size = batch_size
+            batches = synthetic // batch_size
+        super().__init__(max(batches, 1) * batch_size, batch_size, seed, rank, world_size)
+        self.weights = None if weights is None else torch.as_tensor(weights, dtype=torch.double)
+        self.real, self.synthetic = real, synthetic
 
-    def __len__(self) -> int:
-        return self.batches * self.batch_size
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch, so that a resumed run continues the sequence."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        self.epoch += 1
+    def order(self, generator: torch.Generator) -> Int[Tensor, " N"]:
+        """Whole batches, each with its share of synthetic rows, in random order."""
         real = self._draw(self.real, self.real_per_batch, self.weights, generator)
         synthetic = self._draw(self.synthetic, self.synthetic_per_batch, None, generator)
         rows = torch.cat([real, synthetic + self.real], 1)
-        for batch in rows:
-            yield from batch[torch.randperm(self.batch_size, generator=generator)].tolist()
+        mixed = [batch[torch.randperm(len(batch), generator=generator)] for batch in rows]
+        return torch.cat(mixed)
 
     def _draw(
         self, rows: int, per_batch: int, weights: torch.Tensor | None, generator: torch.Generator
     ) -> torch.Tensor:
-        count = self.batches * per_batch
+        batches = self.rows // self.batch_size
+        count = batches * per_batch
         if count == 0:
-            return torch.empty(self.batches, 0, dtype=torch.long)
+            return torch.empty(batches, 0, dtype=torch.long)
         if weights is not None:
             drawn = torch.multinomial(weights, count, replacement=True, generator=generator)
         else:
             rounds = -(-count // rows)
             drawn = torch.cat([torch.randperm(rows, generator=generator) for _ in range(rounds)])
-        return drawn[:count].view(self.batches, per_batch)
+        return drawn[:count].view(batches, per_batch)

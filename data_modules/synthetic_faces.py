@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Subset
 from xpress.data_modules.augment import Augment
@@ -22,7 +21,7 @@ from xpress.data_modules.face_dataset import (
 )
 from xpress.data_modules.readers import read_records
 from xpress.data_modules.readers.records import decode
-from xpress.data_modules.sampling import FaceSampler
+from xpress.data_modules.resumable import ResumableLoader, ResumableSampler, resumable_loader
 from xpress.data_modules.synthetic.cache import load_cache, render_cache
 from xpress.data_modules.synthetic.scene import SceneRenderer
 from xpress.data_modules.targets import load_expressions
@@ -118,21 +117,17 @@ class SyntheticFacesDataModule(LightningDataModule):
         rows = np.arange(self.count)
         return rows[: self.count - held], rows[self.count - held :]
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> ResumableLoader:
         """Augmented crops in random order."""
         dataset = FaceDataset([self.source()], self.image_size, self.augment, seed=self.seed)
         rows, _ = self._rows()
-        rank = self.trainer.global_rank if self.trainer is not None else 0
-        return DataLoader(
+        place = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return resumable_loader(
             dataset,
-            batch_size=self.batch_size,
-            sampler=FaceSampler(None, len(rows), batch_size=self.batch_size, seed=self.seed),
-            num_workers=self.num_workers,
+            ResumableSampler(len(rows), self.batch_size, self.seed, *place),
+            self.num_workers,
             collate_fn=identity_collate,
             worker_init_fn=seed_worker,
-            persistent_workers=self.num_workers > 0,
-            drop_last=True,
-            generator=torch.Generator().manual_seed(self.seed + 7919 * rank),
         )
 
     def val_dataloader(self) -> list[DataLoader]:

@@ -56,14 +56,29 @@ def collect(data):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_seeds_repeat(write_pack, workers):
-    a, b = (collect(module(write_pack, num_workers=workers, seed=3)) for _ in range(2))
+def test_seeds_repeat_with_any_number_of_workers(write_pack, workers):
+    a = collect(module(write_pack, seed=3))
+    b = collect(module(write_pack, num_workers=workers, seed=3))
     other = collect(module(write_pack, num_workers=workers, seed=4))
     assert len(a) == len(b) > 2
     for first, second, third in zip(a, b, other, strict=True):
         assert torch.equal(first.image, second.image)
         assert torch.equal(first.landmarks68, second.landmarks68)
         assert not torch.equal(first.image, third.image)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_rest_of_an_epoch_is_that_of_the_whole(write_pack, workers):
+    whole = collect(module(write_pack))
+    data = module(write_pack, num_workers=workers)
+    data.setup("fit")
+    loader = data.train_dataloader()
+    loader.load_state_dict({"batches": 2})
+    rest = [batch.finish() for batch in loader]
+    assert len(rest) == len(whole) - 2 > 0
+    for first, second in zip(rest, whole[2:], strict=True):
+        assert torch.equal(first.image, second.image)
+        assert torch.equal(first.landmarks68, second.landmarks68)
 
 
 def test_workers_draw_differently(write_pack):
