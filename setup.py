@@ -33,6 +33,14 @@ EXTRAS = {
     "export": ["onnx>=1.17", "onnxscript>=0.3"],
     "live": [],  # cameras are read through PyAV, which the core has
     "pytorch3d": ["pytorch3d>=0.7.5"],
+    "sweeps": [
+        "hydra-joblib-launcher>=1.2",
+        # the one for Hydra 1.3 and Optuna 4: the release before wants Optuna 2, the next Hydra 1.4
+        "hydra-optuna-sweeper==1.4.0.dev6",
+        "hydra-ray-launcher>=1.2.2",
+        "hydra-submitit-launcher>=1.2",
+        "optuna>=4.9,<5",
+    ],
     "dev": [
         "beartype>=0.20",
         "build>=1.2",
