@@ -10,26 +10,33 @@ from xpress.data_modules.readers.csv import read_csv
 from xpress.data_modules.readers.parquet import read_parquet
 from xpress.data_modules.readers.pts import read_pts
 from xpress.data_modules.readers.records import FaceRecords, Reader
+from xpress.data_modules.readers.shards import is_pattern, is_remote
 
 from xpress.errors import InputError
 
-__all__ = ["FaceRecords", "Reader", "read_csv", "read_parquet", "read_pts", "read_records"]
+__all__ = [
+    "FaceRecords",
+    "Reader",
+    "is_packed",
+    "read_csv",
+    "read_parquet",
+    "read_pts",
+    "read_records",
+]
 
 
 def read_records(path: str | os.PathLike) -> FaceRecords:
     """Read labelled faces, the format told by the path.
 
     Args:
-        path: a `.parquet` pack, a `.csv` beside its images, a folder with one such CSV, or a
-            folder (searched recursively) with `.pts` files beside images.
+        path: a `.parquet` pack, a folder of them, a pattern (`faces/part-*.parquet`) or an
+            fsspec URL of one (see `shards.shard_names`); a `.csv` beside its images, a folder
+            with one such CSV, or a folder (searched recursively) with `.pts` files beside images.
 
     Raises:
         InputError: missing, of no known format, misread, or without one usable row.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder; name a .parquet, .csv or image folder")
-    records = _reader_of(path)(path)
+    records = read_parquet(path) if is_packed(path) else _reader_of(Path(path))(Path(path))
     if not len(records):
         raise InputError(
             f"{path}: not one usable row ({records.skipped} skipped); check its landmark columns"
@@ -37,9 +44,20 @@ def read_records(path: str | os.PathLike) -> FaceRecords:
     return records
 
 
+def is_packed(path: str | os.PathLike) -> bool:
+    """Whether a path means Parquet, in one file or in shards; only such packs can be streamed."""
+    local = Path(path)
+    if is_remote(path) or (is_pattern(path) and not local.exists()):
+        return True
+    if local.is_dir():
+        tables = next(local.glob("*.csv"), None)
+        return tables is None and next(local.rglob("*.parquet"), None) is not None
+    return local.suffix.lower() == ".parquet" and local.exists()
+
+
 def _reader_of(path: Path) -> Callable[[Path], FaceRecords]:
-    if path.suffix.lower() == ".parquet":
-        return read_parquet
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; name a .parquet, .csv or image folder")
     if path.suffix.lower() == ".csv":
         return read_csv
     if path.is_dir():
@@ -50,5 +68,5 @@ def _reader_of(path: Path) -> Callable[[Path], FaceRecords]:
             raise InputError(f"{path}: holds {len(tables)} CSV files; name the one to read")
         if next(path.rglob("*.pts"), None) is not None:
             return read_pts
-        raise InputError(f"{path}: holds neither a .csv of landmarks nor .pts files")
+        raise InputError(f"{path}: holds neither a .csv of landmarks nor .pts files nor .parquet")
     raise InputError(f"{path}: unknown format; give a .parquet, a .csv or a folder of .pts files")

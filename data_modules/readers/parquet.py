@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from xpress.data_modules.readers.records import (
     CONTOUR_POINTS,
     FaceRecords,
     report_skipped,
     usable_landmarks,
 )
+from xpress.data_modules.readers.shards import open_shard, read_group, scan_shards, source_name
 
 from xpress.errors import InputError
 
-_REQUIRED = ("image", "landmarks68")
-_OPTIONAL = ("key", "identity", "color", "contours")
+COLUMNS = ("image", "landmarks68", "key", "identity", "color", "contours")
+"""What is read of a pack, where present."""
 
 
-def read_parquet(path: Path) -> FaceRecords:
-    """Read a pack.
+def read_parquet(path: str | os.PathLike) -> FaceRecords:
+    """Read a pack whole: one file or several shards (see `shards.shard_names`).
 
     Columns: `image` (encoded bytes) and `landmarks68` (136 numbers x0 y0 x1 y1 …, pixels of the
     image) are needed; `contours` (276), `key`, `identity` and `color` are used where present.
@@ -29,57 +30,81 @@ def read_parquet(path: Path) -> FaceRecords:
     Raises:
         InputError: not a Parquet file, or without the needed columns.
     """
-    path = Path(path)
-    table = _read_table(path)
-    total = table.num_rows
-    landmarks, has_landmarks = _points(table, "landmarks68", 68, path)
-    images = _column(table, "image", None)
-    keys = [str(i) if k is None else k for i, k in enumerate(_column(table, "key", None))]
-    with_image = np.array([bool(image) for image in images], bool)
-    usable = with_image & has_landmarks & usable_landmarks(landmarks)
+    tables, name = [], source_name(path)
+    for shard in scan_shards(path):
+        with open_shard(shard.location, shard.name) as file:
+            groups = range(len(shard.rows))
+            read = [read_group(file, i, COLUMNS, shard.name) for i in groups]
+            tables += read or [file.schema_arrow.empty_table()]
+    records, usable = records_of(_join(tables, str(path)), name, str(path))
     rows = np.flatnonzero(usable)
-    if len(rows) < total:
-        first = keys[int(np.flatnonzero(~usable)[0])]
-        report_skipped(path, total - len(rows), total, first)
-    contours, has_contours = _points(table, "contours", CONTOUR_POINTS, path)
+    if len(rows) == len(usable):
+        return records
+    first = records.keys[int(np.flatnonzero(~usable)[0])]
+    report_skipped(path, len(usable) - len(rows), len(usable), first)
+    return replace(records.select(rows), skipped=len(usable) - len(rows))
+
+
+def records_of(
+    table: pa.Table, name: str, where: str, first: int = 0
+) -> tuple[FaceRecords, np.ndarray]:
+    """Records of rows of a pack.
+
+    Args:
+        table: with `COLUMNS`.
+        name: of the source.
+        where: what messages call the file.
+        first: number of the first row in its pack, which names rows that have no key.
+
+    Returns:
+        All rows, and (N,) which of them can be used.
+
+    Raises:
+        InputError: columns hold other things than they should.
+    """
+    if not _holds_bytes(table.schema.field("image").type):
+        raise InputError(f"{where}: column 'image' holds no bytes; store encoded pictures")
+    landmarks, has_landmarks = _points(table, "landmarks68", 68, where)
+    contours, has_contours = _points(table, "contours", CONTOUR_POINTS, where)
+    images = _column(table, "image", None)
     color = [-1 if value is None else int(value) for value in _column(table, "color", None)]
+    keys, identities = names_of(table, first)
+    with_image = np.array([bool(image) for image in images], bool)
     records = FaceRecords(
-        path.stem,
+        name,
         images,
         keys,
-        [identity or "" for identity in _column(table, "identity", "")],
+        identities,
         np.array(color, np.int8),
         landmarks,
         contours,
         has_contours,
-        total - len(rows),
     )
-    return records if len(rows) == total else records.select(rows)
+    return records, with_image & has_landmarks & usable_landmarks(landmarks)
 
 
-def _read_table(path: Path) -> pa.Table:
+def names_of(table: pa.Table, first: int = 0) -> tuple[list[str], list[str]]:
+    """Keys (the row's number where it has none) and identities ("" where unknown) of rows."""
+    keys = [str(first + i) if k is None else k for i, k in enumerate(_column(table, "key", None))]
+    return keys, [identity or "" for identity in _column(table, "identity", "")]
+
+
+def _join(tables: list[pa.Table], path: str) -> pa.Table:
     try:
-        file = pq.ParquetFile(path)
-        names = set(file.schema_arrow.names)
-        missing = [name for name in _REQUIRED if name not in names]
-        if missing:
-            raise InputError(
-                f"{path}: has no column {' and '.join(map(repr, missing))}; "
-                f"a pack needs {' and '.join(_REQUIRED)}"
-            )
-        table = file.read([name for name in (*_REQUIRED, *_OPTIONAL) if name in names])
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file; make the pack anew") from error
-    if not pa.types.is_binary(table.schema.field("image").type):
-        raise InputError(f"{path}: column 'image' holds no bytes; store encoded pictures")
-    return table
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: its shards have columns of different types") from error
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _column(table: pa.Table, name: str, default: object) -> list:
     return table[name].to_pylist() if name in table.column_names else [default] * table.num_rows
 
 
-def _points(table: pa.Table, name: str, points: int, path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _points(table: pa.Table, name: str, points: int, where: str) -> tuple[np.ndarray, np.ndarray]:
     """(N, points, 2) float32 with zeros in rows of another length, and (N,) which are good."""
     out = np.zeros((table.num_rows, points, 2), np.float32)
     good = np.zeros(table.num_rows, bool)
@@ -87,7 +112,9 @@ def _points(table: pa.Table, name: str, points: int, path: Path) -> tuple[np.nda
         return out, good
     column = table[name].combine_chunks()
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        raise InputError(f"{path}: column {name!r} holds no lists; give {2 * points} numbers a row")
+        raise InputError(
+            f"{where}: column {name!r} holds no lists; give {2 * points} numbers a row"
+        )
     lengths = column.value_lengths().to_numpy(zero_copy_only=False)
     good = lengths == 2 * points
     values = column.filter(pa.array(good)).flatten()
@@ -95,7 +122,7 @@ def _points(table: pa.Table, name: str, points: int, path: Path) -> tuple[np.nda
         try:
             numbers = values.cast(pa.float32()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid as error:
-            raise InputError(f"{path}: column {name!r} holds no numbers") from error
+            raise InputError(f"{where}: column {name!r} holds no numbers") from error
         out[good] = numbers.reshape(-1, points, 2)
     finite = np.isfinite(out).all((1, 2))
     out[~finite] = 0

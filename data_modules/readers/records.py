@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -78,7 +79,7 @@ def usable_landmarks(landmarks68: np.ndarray) -> np.ndarray:
     return finite & ((points.max(1) - points.min(1)).max(1) >= 4)
 
 
-def report_skipped(path: Path, count: int, total: int, first: str) -> None:
+def report_skipped(path: str | os.PathLike, count: int, total: int, first: str) -> None:
     """One warning for all rows of a source that were left out."""
     if count:
         log.warning("%s: skipped %d of %d rows (first: %s)", path, count, total, first)
