@@ -53,6 +53,8 @@ def run_train(config: DictConfig) -> float | None:
     # --help and errors answer at once, without the seconds that torch takes to load
     from pytorch_lightning import seed_everything
 
+    from xpress.loggers.recording import recorded
+
     if config.mode not in ("fit", "validate", "test"):
         raise InputError(f"mode={config.mode}: no such mode; choose fit, validate or test")
     checkpoint = find_checkpoint(config)
@@ -60,13 +62,14 @@ def run_train(config: DictConfig) -> float | None:
     data = _instantiate(config.data)
     model = _instantiate(config.model)
     trainer = build_trainer(config)
-    if config.mode == "fit":
-        _fit(config, trainer, model, data, checkpoint)
-    else:
-        if checkpoint is None:
-            _log.warning("mode=%s without ckpt=: the network as it is built", config.mode)
-        step = trainer.validate if config.mode == "validate" else trainer.test
-        step(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    with recorded(trainer, config, checkpoint):
+        if config.mode == "fit":
+            _fit(config, trainer, model, data, checkpoint)
+        else:
+            if checkpoint is None:
+                _log.warning("mode=%s without ckpt=: the network as it is built", config.mode)
+            step = trainer.validate if config.mode == "validate" else trainer.test
+            step(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     metric = trainer.callback_metrics.get(config.monitor.metric)
     return None if metric is None else float(metric)
 
