@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from xpress.models.gather import mean_count
 from xpress.morphable.signals import expression_signals
 
 SIGNAL_SPREAD = (0.082, 0.084, 0.044, 0.027, 0.027, 0.047, 0.047)
@@ -41,8 +42,11 @@ class LossWeights:
 
 
 def mean_of(values: Float[Tensor, " B"], rows: Bool[Tensor, " B"]) -> Float[Tensor, ""]:
-    """Mean over some rows; zero, with a gradient of zero, where there is none."""
-    return torch.where(rows, values, 0.0).sum() / rows.sum().clamp_min(1)
+    """Mean over some rows; zero, with a gradient of zero, where there is none.
+
+    In several processes the mean of the results is the mean over all their rows.
+    """
+    return torch.where(rows, values, 0.0).sum() / mean_count(rows.sum())
 
 
 def charbonnier(x: Tensor, epsilon: float) -> Tensor:

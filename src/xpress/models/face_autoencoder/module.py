@@ -20,6 +20,7 @@ from xpress.models.face_autoencoder.losses import LossWeights, mean_of
 from xpress.models.face_autoencoder.metrics import figure_table, landmark_metrics
 from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.weights import read_encoder_weights
+from xpress.models.gather import gather_rows, mean_count, without_repeats
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.landmark_weights import loss_weights
 from xpress.morphable.model import MorphableModel
@@ -189,10 +190,11 @@ class FaceAutoencoder(LightningModule):
 
     def _photometric(self, parameters: FaceParameters, batch: FaceBatch) -> Tensor:
         rows = (batch.present & batch.color & ~batch.exact).nonzero()[: self.render_rows, 0]
+        count = mean_count(torch.tensor(len(rows), device=rows.device))
         if not len(rows):
             return batch.image.sum() * 0
         rendering, mask = self.render_inner_face(parameters[rows])
-        return losses.photometric_loss(rendering.image, batch.image[rows], mask).mean()
+        return losses.photometric_loss(rendering.image, batch.image[rows], mask).sum() / count
 
     def render_inner_face(self, parameters: FaceParameters) -> tuple[Rendering, Tensor]:
         """Render crops, and where the front of the face is seen (B, 1, size, size)."""
@@ -227,6 +229,8 @@ class FaceAutoencoder(LightningModule):
 
     def validation_step(self, batch: FaceBatch, batch_index: int, dataloader_idx: int = 0) -> None:
         """Canonical crops of one set."""
+        if self._trainer is not None:
+            batch = without_repeats(batch, self.trainer, batch_index, dataloader_idx)
         parameters = self(batch.image.contiguous(memory_format=torch.channels_last))
         rows = batch.has_landmarks
         predicted = self.landmarks(parameters)[rows, :68]
@@ -279,7 +283,7 @@ class FaceAutoencoder(LightningModule):
         chosen = []
         for number, rows in self._collected.items():
             predicted, target, photometric = (
-                torch.cat(column) for column in zip(*rows, strict=True)
+                gather_rows(torch.cat(column)) for column in zip(*rows, strict=True)
             )
             figures = landmark_metrics(predicted, target)
             if len(photometric):
