@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -46,7 +47,7 @@ def read_parquet(path: str | os.PathLike) -> FaceRecords:
 
 
 def records_of(
-    table: pa.Table, name: str, where: str, first: int = 0
+    table: pa.Table, name: str, where: str, numbers: Sequence[int] | None = None
 ) -> tuple[FaceRecords, np.ndarray]:
     """Records of rows of a pack.
 
@@ -54,7 +55,7 @@ def records_of(
         table: with `COLUMNS`.
         name: of the source.
         where: what messages call the file.
-        first: number of the first row in its pack, which names rows that have no key.
+        numbers: of the rows in their pack, which name those that have no key.
 
     Returns:
         All rows, and (N,) which of them can be used.
@@ -68,7 +69,7 @@ def records_of(
     contours, has_contours = _points(table, "contours", CONTOUR_POINTS, where)
     images = _column(table, "image", None)
     color = [-1 if value is None else int(value) for value in _column(table, "color", None)]
-    keys, identities = names_of(table, first)
+    keys, identities = names_of(table, numbers)
     with_image = np.array([bool(image) for image in images], bool)
     records = FaceRecords(
         name,
@@ -83,9 +84,11 @@ def records_of(
     return records, with_image & has_landmarks & usable_landmarks(landmarks)
 
 
-def names_of(table: pa.Table, first: int = 0) -> tuple[list[str], list[str]]:
+def names_of(table: pa.Table, numbers: Sequence[int] | None = None) -> tuple[list[str], list[str]]:
     """Keys (the row's number where it has none) and identities ("" where unknown) of rows."""
-    keys = [str(first + i) if k is None else k for i, k in enumerate(_column(table, "key", None))]
+    numbers = range(table.num_rows) if numbers is None else numbers
+    pairs = zip(numbers, _column(table, "key", None), strict=True)
+    keys = [str(number) if key is None else key for number, key in pairs]
     return keys, [identity or "" for identity in _column(table, "identity", "")]
 
 

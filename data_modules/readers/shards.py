@@ -33,6 +33,7 @@ SKELETON = "image", "landmarks68"
 _INSTALL = "pip install 'xpress[remote]' reads s3:// and gs://"
 _Result = TypeVar("_Result")
 _copies: tempfile.TemporaryDirectory | None = None
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
