@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -23,8 +22,12 @@ from xpress.data_modules.face_dataset import (
 )
 from xpress.data_modules.pixels import load_pixels
 from xpress.data_modules.readers import read_records
+from xpress.data_modules.readers.shards import source_name
 from xpress.data_modules.resumable import ResumableLoader, resumable_loader
 from xpress.data_modules.sampling import FaceSampler, expression_weights
+from xpress.data_modules.streaming.faces import FaceMaker, FaceStreams, part_of
+from xpress.data_modules.streaming.groups import RowGroup, groups_to_stream
+from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 from xpress.data_modules.targets import load_fits
 
 from xpress.errors import InputError
@@ -78,6 +81,9 @@ class LandmarkFacesDataModule(LightningDataModule):
         epoch_size: rows of a training epoch, synthetic ones included.
         cache: "auto", "decoded" or "encoded", see `pixels.load_pixels`.
         pin_memory: page-locked batches, for a GPU.
+        streaming: true reads packs a row group at a time instead of whole (then every row comes
+            once an epoch, whatever `balance` and `cache` say); "auto" does so above 1 GiB.
+        shuffle_rows: rows of each worker's shuffle buffer when streaming.
         seed: of the sampler and the augmentation.
     """
 
@@ -101,6 +107,8 @@ class LandmarkFacesDataModule(LightningDataModule):
         epoch_size: int | None = None,
         cache: str = "auto",
         pin_memory: bool = False,
+        streaming: bool | str = "auto",
+        shuffle_rows: int = 8192,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -119,9 +127,10 @@ class LandmarkFacesDataModule(LightningDataModule):
             raise InputError(f"data.pack_weights: give {len(self.paths['train'])}, one a pack")
         self.synthetic, self.synthetic_ratio = synthetic, synthetic_ratio
         self.cache, self.pin_memory, self.seed = cache, pin_memory, seed
-        self.train_set: FaceDataset | None = None
-        self.holdout_set: FaceDataset | None = None
-        self.eval_sets: dict[str, FaceDataset] = {}
+        self.streaming, self.shuffle_rows = streaming, shuffle_rows
+        self.train_set: FaceDataset | RowStream | None = None
+        self.holdout_set: FaceDataset | RowStream | None = None
+        self.eval_sets: dict[str, FaceDataset | RowStream] = {}
         self._sampler: Callable[[int, int], FaceSampler] | None = None
         self._stage = "fit"
 
@@ -155,7 +164,13 @@ class LandmarkFacesDataModule(LightningDataModule):
         paths = {**self.paths["test"], **self.paths["val"]}
         for name in names:
             if name not in self.eval_sets:
-                self.eval_sets[name] = FaceDataset([self._source(paths[name])], self.image_size)
+                self.eval_sets[name] = self._eval_set(paths[name])
+
+    def _eval_set(self, path: str | os.PathLike) -> FaceDataset | RowStream:
+        groups = groups_to_stream(False if self.streaming is False else "auto", [path])
+        if groups is not None:
+            return RowStream(groups, FaceMaker(self.image_size), self.batch_size)
+        return FaceDataset([self._source(path)], self.image_size)
 
     def _source(self, path: str | os.PathLike) -> FaceSource:
         records, pixels = load_pixels(read_records(path), self.cache)
@@ -166,14 +181,18 @@ class LandmarkFacesDataModule(LightningDataModule):
             raise InputError(
                 "data.train: no packs given; name at least one .parquet, .csv or folder"
             )
+        groups = groups_to_stream(self.streaming, self.paths["train"].values())
+        if groups is not None:
+            self._setup_streams(groups)
+            return
         kept, held, weights = [], [], []
         scales = self.pack_weights or [1.0] * len(self.paths["train"])
         for path, scale in zip(self.paths["train"].values(), scales, strict=True):
             source = self._source(path)
             out = held_out(source.records.identities, source.records.keys, self.holdout)
-            held += [_part(source, np.flatnonzero(out))] if out.any() else []
+            held += [part_of(source, np.flatnonzero(out))] if out.any() else []
             if not out.all():
-                kept.append(_part(source, np.flatnonzero(~out)))
+                kept.append(part_of(source, np.flatnonzero(~out)))
                 weights += [scale] * int((~out).sum())
         if not kept:
             raise InputError(f"data.holdout={self.holdout}: leaves nobody to train on")
@@ -194,14 +213,36 @@ class LandmarkFacesDataModule(LightningDataModule):
         held_rows = len(self.holdout_set) if self.holdout_set else 0
         log.info("faces: %d real, %d rendered, %d held out", real, synthetic, held_rows)
 
-    def train_dataloader(self) -> ResumableLoader:
+    def _setup_streams(self, groups: list[RowGroup]) -> None:
+        if self.pack_weights:
+            raise InputError("data.pack_weights: not while streaming; set data.streaming=false")
+        rendered = self.synthetic.source() if self.synthetic else None
+        streams = FaceStreams(
+            groups,
+            self.batch_size,
+            FaceMaker(self.image_size, self.augment, self.negatives, rendered=rendered),
+            partial(held_out, share=self.holdout) if self.holdout else None,
+            self.fits,
+            self.synthetic_ratio,
+            self.shuffle_rows,
+            self.epoch_size,
+            self.seed,
+        )
+        self.train_set, self.holdout_set = streams.train, streams.holdout
+
+    @property
+    def _place(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def train_dataloader(self) -> ResumableLoader | StreamLoader:
         """Augmented crops, rare expressions and rendered faces mixed in."""
+        if isinstance(self.train_set, RowStream):
+            return StreamLoader(self.train_set, self.num_workers, self.pin_memory, *self._place)
         if self.train_set is None or self._sampler is None:
             raise InputError("data: call setup('fit') before train_dataloader()")
-        place = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return resumable_loader(
             self.train_set,
-            self._sampler(*place),
+            self._sampler(*self._place),
             self.num_workers,
             collate_fn=identity_collate,
             worker_init_fn=seed_worker,
@@ -209,17 +250,19 @@ class LandmarkFacesDataModule(LightningDataModule):
             pin_memory=self.pin_memory,
         )
 
-    def val_dataloader(self) -> list[DataLoader]:
+    def val_dataloader(self) -> list[DataLoader | StreamLoader]:
         """Canonical crops, one loader a name of `val_names`."""
         if self.val_names == ["holdout"]:
             return [self._eval_loader(self.holdout_set)] if self.holdout_set else []
         return [self._eval_loader(self.eval_sets[name]) for name in self.val_names]
 
-    def test_dataloader(self) -> list[DataLoader]:
+    def test_dataloader(self) -> list[DataLoader | StreamLoader]:
         """Canonical crops, one loader a name of `test_names`."""
         return [self._eval_loader(self.eval_sets[name]) for name in self.test_names]
 
-    def _eval_loader(self, dataset: FaceDataset) -> DataLoader:
+    def _eval_loader(self, dataset: FaceDataset | RowStream) -> DataLoader | StreamLoader:
+        if isinstance(dataset, RowStream):
+            return StreamLoader(dataset, self.num_workers, self.pin_memory, *self._place)
         return DataLoader(dataset, batch_size=self.batch_size, collate_fn=identity_collate)
 
     def on_after_batch_transfer(
@@ -250,25 +293,11 @@ def _named(paths: Paths) -> dict[str, str | os.PathLike]:
         return dict(paths)
     named: dict[str, str | os.PathLike] = {}
     for path in paths:
-        name = Path(path).stem
+        name = source_name(path)
         if name in named:
             raise InputError(f"{path}: {name} is named twice; give the packs as a mapping")
         named[name] = path
     return named
-
-
-class _Rows:
-    """Some rows of other pixels."""
-
-    def __init__(self, pixels: object, rows: np.ndarray) -> None:
-        self.pixels, self.rows = pixels, rows
-
-    def __getitem__(self, row: int) -> np.ndarray:
-        return self.pixels[int(self.rows[row])]  # type: ignore[index]
-
-
-def _part(source: FaceSource, rows: np.ndarray) -> FaceSource:
-    return FaceSource(source.records.select(rows), _Rows(source.pixels, rows))
 
 
 def _with_fits(path: str | os.PathLike, sources: list[FaceSource]) -> list[FaceSource]:
