@@ -182,3 +182,35 @@ class FaceBatch(_TensorStruct):
 
     def __len__(self) -> int:
         return self.image.shape[0]
+
+
+@dataclass(frozen=True)
+class MouthBatch(_TensorStruct):
+    """A batch of mouth crops with the hole that is to be painted.
+
+    Attributes:
+        image: RGB in [0, 1], the truth.
+        hole: one inside the inner lips.
+        distance: to the hole's edge, pixels.
+        box: x0, y0, x1, y1 tight around the hole, edges of pixels' areas, for the local
+            discriminator.
+        row: number of the row in its set.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    hole: Float[Tensor, "B 1 H W"]
+    distance: Float[Tensor, "B 1 H W"]
+    box: Float[Tensor, "B 4"]
+    row: Int[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+    @property
+    def filled(self) -> Float[Tensor, "B 3 H W"]:
+        """The picture with a white hole, as the generator takes it."""
+        return self.image * (1 - self.hole) + self.hole
+
+    def composite(self, painted: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        """Painted inside, the picture itself outside."""
+        return self.image + self.hole * (painted - self.image)

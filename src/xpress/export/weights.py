@@ -1,9 +1,12 @@
 """From a training checkpoint to the files that `from_pretrained` reads.
 
-    python -m xpress.export.weights logs/face_autoencoder/…/checkpoints/best.ckpt --output DIR
+    python train.py task=face_autoencoder ckpt=logs/…/checkpoints/best.ckpt export=DIR
+    python -m xpress.export.weights logs/…/checkpoints/best.ckpt --output DIR
 
-writes `encoder.safetensors` (the weights), `encoder.onnx` (what the frame loop runs) and
-`encoder.json` (the card: layout, configuration, origin, hashes).
+A folder gets `encoder.safetensors` (the weights), `encoder.onnx` (what the frame loop runs),
+`encoder.json` (the card: layout, configuration, origin, hashes) and, where the network was
+trained with another face model than the package's, `morphable.safetensors`. A name that ends in
+`.safetensors` gives the first three that name.
 """
 
 from __future__ import annotations
@@ -12,28 +15,129 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.utils import get_method
+from pytorch_lightning import LightningModule
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
+from xpress.callbacks.run_record import KEY
 from xpress.errors import InputError
 from xpress.export.encoder import export_onnx
 from xpress.media.files import written_beside
 from xpress.models.face_autoencoder.code import CodeLayout
+from xpress.models.face_autoencoder.module import FaceAutoencoder
 from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.morphable.model import MorphableModel
+from xpress.training.files import read_checkpoint
+
+Card = Mapping[str, Any]
+Writer = Callable[[LightningModule, Path, Card], list[Path]]
+
+WRITERS = {
+    "xpress.models.face_autoencoder.module.FaceAutoencoder": "xpress.export.weights.write_encoder",
+}
+"""What writes the weights of a network, by the class of its module: a function that takes the
+module with its weights loaded, the file or folder to write, and the card's entries about the
+training, and returns the files it wrote."""
+
+
+def export_checkpoint(
+    module: LightningModule,
+    checkpoint: str | os.PathLike,
+    target: str | os.PathLike,
+    card: Card | None = None,
+) -> list[Path]:
+    """Write the weights of a checkpoint in the form that `from_pretrained` reads.
+
+    Averaged weights are taken where the checkpoint has them.
+
+    Args:
+        module: the network that the checkpoint is of; the weights are loaded into it.
+        checkpoint: written by training.
+        target: file or folder.
+        card: more for the JSON card.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: such networks have no form of their own, or the files cannot be written.
+    """
+    kind = f"{type(module).__module__}.{type(module).__qualname__}"
+    if kind not in WRITERS:
+        raise InputError(f"export: no way to write {kind}; leave out export=")
+    loaded = read_checkpoint(checkpoint)
+    module.load_state_dict(loaded["state_dict"])
+    module.eval()
+    write: Writer = get_method(WRITERS[kind])
+    return write(module, Path(target), {**training_card(loaded), **(card or {})})
+
+
+def training_card(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """What a card says about the training: how long, what was reached, with which settings."""
+    record = checkpoint.get(KEY) or {}
+    figures = record.get("figures", {})
+    card = {
+        "task": record.get("task"),
+        "epoch": checkpoint.get("epoch"),
+        "global_step": checkpoint.get("global_step"),
+        "figures": {name: value for name, value in figures.items() if name.startswith("val")},
+        "model": record.get("model"),
+    }
+    return {name: value for name, value in card.items() if value}
+
+
+def write_encoder(module: FaceAutoencoder, target: Path, card: Card) -> list[Path]:
+    """The files of a face encoder; see the top of this module."""
+    settings = dict(module.hparams)
+    written = _write_encoder(module.encoder, module.layout, settings, target, card)
+    if settings.get("morphable"):
+        path = written[0].with_name("morphable.safetensors")
+        with written_beside(path) as partial:
+            partial.write_bytes(Path(settings["morphable"]).read_bytes())
+        written.append(path)
+    return written
+
+
+def write_safetensors(network: nn.Module, path: Path) -> str:
+    """Write a network's state and return the hash that its card gives."""
+    state: dict[str, Tensor] = {n: t.contiguous() for n, t in network.state_dict().items()}
+    with written_beside(path) as partial:
+        save_file(state, partial)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write_encoder(
+    encoder: FaceEncoder,
+    layout: CodeLayout,
+    settings: Mapping[str, Any],
+    target: Path,
+    card: Card,
+) -> list[Path]:
+    path = target if target.suffix == ".safetensors" else target / "encoder.safetensors"
+    digest = write_safetensors(encoder, path)
+    details = {
+        "network": {k: settings[k] for k in ("width", "size", "head_channels")},
+        "parameters": sum(p.numel() for p in encoder.parameters()),
+        "sha256": digest,
+        **card,
+    }
+    export_onnx(encoder, layout, path.with_suffix(".onnx"), details)
+    return [path, path.with_suffix(".onnx"), path.with_suffix(".json")]
 
 
 def export_encoder(
     checkpoint: str | os.PathLike,
     output: str | os.PathLike,
-    card: Mapping[str, Any] | None = None,
+    card: Card | None = None,
 ) -> Path:
-    """Write the three files of an encoder.
+    """Write the files of an encoder from a checkpoint and nothing else.
 
     Args:
         checkpoint: of `train.py task=face_autoencoder`.
@@ -55,17 +159,8 @@ def export_encoder(
         layout.outputs, settings["width"], settings["size"], tuple(settings["head_channels"])
     )
     encoder.load_state_dict(weights)
-    folder = Path(output)
-    with written_beside(folder / "encoder.safetensors") as partial:
-        save_file({n: t.contiguous() for n, t in encoder.state_dict().items()}, partial)
-    details = {
-        "network": {k: settings[k] for k in ("width", "size", "head_channels")},
-        "parameters": sum(p.numel() for p in encoder.parameters()),
-        "sha256": hashlib.sha256((folder / "encoder.safetensors").read_bytes()).hexdigest(),
-        **(card or {}),
-    }
-    export_onnx(encoder, layout, folder / "encoder.onnx", details)
-    return folder
+    _write_encoder(encoder, layout, settings, Path(output), card or {})
+    return Path(output)
 
 
 def _settings(checkpoint: str | os.PathLike) -> dict[str, Any]:

@@ -1,0 +1,202 @@
+"""Mouth crops for the mouth GAN: landmarked packs, or anybody's videos and pictures of faces."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+from xpress.data_modules.face_dataset import FaceSource, identity_collate
+from xpress.data_modules.landmark_faces import Paths, _named, held_out
+from xpress.data_modules.mouth_dataset import MouthAugment, MouthDataset, MouthSampler, RawMouths
+from xpress.data_modules.pixels import load_pixels
+from xpress.data_modules.readers import read_records
+from xpress.data_modules.resumable import resumable_loader
+from xpress.data_modules.streaming.faces import part_of
+
+from xpress.errors import InputError
+from xpress.models.mouth_gan.crop import SIZE
+from xpress.structures import MouthBatch
+
+log = logging.getLogger(__name__)
+
+
+class MouthCropsDataModule(LightningDataModule):
+    """Batches of `MouthBatch` from pictures of faces or mouths with their inner lips.
+
+    While fitting, validation runs on people held out of `train` (`val_names` is `["holdout"]`),
+    so that the `val` packs choose nothing; `trainer.validate` runs on `val`, `trainer.test` on
+    `test`, with canonical crops and the labelled hole.
+
+    Args:
+        train: packs (see `xpress.data_modules.readers`; `contours` are needed), or folders of
+            videos and pictures.
+        val: the same for validation, named by key or by file stem.
+        test: the same for testing; `val` where empty.
+        size: pixels of the square crop.
+        batch_size: of training; evaluation uses the same.
+        num_workers: processes of the training loader.
+        holdout: share of the people in `train` left out for validation while fitting, by a hash
+            of their name.
+        least_opening: area of the hole over the lips' width squared; more closed mouths are left
+            out.
+        open_more: how much more often a wide open mouth is drawn than one barely open.
+        augment: how training crops vary.
+        cache: "auto", "decoded" or "encoded", see `pixels.load_pixels`.
+        pin_memory: page-locked batches, for a GPU.
+        seed: of the sampler and the augmentation.
+    """
+
+    def __init__(
+        self,
+        train: Paths = (),
+        val: Paths = (),
+        test: Paths = (),
+        size: int = SIZE,
+        batch_size: int = 32,
+        num_workers: int = 1,
+        holdout: float = 0.1,
+        least_opening: float = 0.02,
+        open_more: float = 3.0,
+        augment: MouthAugment | None = None,
+        cache: str = "auto",
+        pin_memory: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= holdout < 1:
+            raise InputError(f"data.holdout={holdout}: give a share below 1")
+        self.paths = {"train": _named(train), "val": _named(val), "test": _named(test or val)}
+        self.size, self.batch_size, self.num_workers = size, batch_size, num_workers
+        self.holdout, self.least_opening, self.open_more = holdout, least_opening, open_more
+        self.augment = augment or MouthAugment()
+        self.cache, self.pin_memory, self.seed = cache, pin_memory, seed
+        self.train_set: MouthDataset | None = None
+        self.holdout_set: MouthDataset | None = None
+        self.eval_sets: dict[str, MouthDataset] = {}
+        self._mean_mouth: Float[Tensor, "1 3 S S"] | None = None
+        self._stage = "fit"
+
+    @property
+    def val_names(self) -> list[str]:
+        """Names of the loaders `val_dataloader` returns, in order."""
+        if self._stage == "fit":
+            return ["holdout"] if self.holdout > 0 else []
+        return list(self.paths["val"])
+
+    @property
+    def test_names(self) -> list[str]:
+        """Names of the loaders `test_dataloader` returns, in order."""
+        return list(self.paths["test"])
+
+    @property
+    def mean_mouth(self) -> Float[Tensor, "1 3 S S"]:
+        """The mean inside of the mouths in `train`, pixel by pixel of the canonical crop."""
+        if self._mean_mouth is None:
+            self._setup_fit()
+            assert self.train_set is not None
+            plain = MouthDataset(self.train_set.sources, self.size)
+            self._mean_mouth = mean_mouth(plain)
+        return self._mean_mouth
+
+    def setup(self, stage: str = "fit") -> None:
+        """Read what the stage needs; called again, it reads nothing twice."""
+        self._stage = stage
+        if stage == "fit":
+            self._setup_fit()
+            return
+        paths = {**self.paths["test"], **self.paths["val"]}
+        for name in self.val_names if stage == "validate" else self.test_names:
+            if name not in self.eval_sets:
+                self.eval_sets[name] = MouthDataset([self._source(paths[name])], self.size)
+
+    def _source(self, path: str | os.PathLike) -> FaceSource:
+        records = read_records(path)
+        open_ = np.zeros(len(records), bool)
+        known = MouthDataset([FaceSource(records, ())], self.size)  # type: ignore[arg-type]
+        open_ = records.has_contours & (known.openings() >= self.least_opening)
+        if not open_.any():
+            raise InputError(f"{path}: no opened mouth with contours of the lips; add some")
+        log.info("%s: %d of %d mouths are open", path, int(open_.sum()), len(records))
+        records, pixels = load_pixels(records.select(np.flatnonzero(open_)), self.cache)
+        return FaceSource(records, pixels)
+
+    def _setup_fit(self) -> None:
+        if self.train_set is not None:
+            return
+        if not self.paths["train"]:
+            raise InputError("data.train: nothing given; name at least one pack or folder")
+        kept, held = [], []
+        for path in self.paths["train"].values():
+            source = self._source(path)
+            out = held_out(source.records.identities, source.records.keys, self.holdout)
+            held += [part_of(source, np.flatnonzero(out))] if out.any() else []
+            kept += [part_of(source, np.flatnonzero(~out))] if not out.all() else []
+        if not kept:
+            raise InputError(f"data.holdout={self.holdout}: leaves nobody to train on")
+        self.train_set = MouthDataset(kept, self.size, self.augment, self.seed)
+        self.holdout_set = MouthDataset(held, self.size) if held else None
+        held_rows = len(self.holdout_set) if self.holdout_set else 0
+        log.info("mouths: %d to train on, %d held out", len(self.train_set), held_rows)
+
+    def train_dataloader(self) -> DataLoader:
+        """Varied crops, wide open mouths more often."""
+        if self.train_set is None:
+            raise InputError("data: call setup('fit') before train_dataloader()")
+        place = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        weights = opening_weights(self.train_set.openings(), self.open_more)
+        sampler = MouthSampler(weights, self.batch_size, self.seed, *place)
+        return resumable_loader(
+            self.train_set,
+            sampler,
+            self.num_workers,
+            collate_fn=identity_collate,
+            prefetch_factor=4 if self.num_workers else None,
+            pin_memory=self.pin_memory,
+        )
+
+    def val_dataloader(self) -> list[DataLoader]:
+        """Canonical crops, one loader a name of `val_names`."""
+        if self._stage == "fit":
+            return [self._eval_loader(self.holdout_set)] if self.holdout_set else []
+        return [self._eval_loader(self.eval_sets[name]) for name in self.val_names]
+
+    def test_dataloader(self) -> list[DataLoader]:
+        """Canonical crops, one loader a name of `test_names`."""
+        return [self._eval_loader(self.eval_sets[name]) for name in self.test_names]
+
+    def _eval_loader(self, dataset: MouthDataset) -> DataLoader:
+        return DataLoader(dataset, batch_size=self.batch_size, collate_fn=identity_collate)
+
+    def on_after_batch_transfer(
+        self, batch: RawMouths | MouthBatch, dataloader_idx: int = 0
+    ) -> MouthBatch:
+        """uint8 to float, on the device."""
+        del dataloader_idx
+        return batch.finish() if isinstance(batch, RawMouths) else batch
+
+
+def opening_weights(openings: Float[np.ndarray, " N"], open_more: float) -> Float[np.ndarray, " N"]:
+    """Sampling weights from one for the least open mouth to `open_more` for the upper decile."""
+    low, high = openings.min(), np.quantile(openings, 0.9)
+    share = ((openings - low) / max(high - low, 1e-9)).clip(0, 1)
+    return 1 + (open_more - 1) * share
+
+
+def mean_mouth(dataset: MouthDataset, batch_size: int = 64) -> Float[Tensor, "1 3 S S"]:
+    """Mean of the pixels inside the holes; where no mouth has one, the mean of all of them."""
+    total = torch.zeros(3, dataset.size, dataset.size, dtype=torch.double)
+    count = torch.zeros(1, dataset.size, dataset.size, dtype=torch.double)
+    for start in range(0, len(dataset), batch_size):
+        rows = range(start, min(start + batch_size, len(dataset)))
+        batch = dataset.__getitems__(list(rows)).finish()
+        total += (batch.image * batch.hole).sum(0)
+        count += batch.hole.sum(0)
+    everywhere = total.sum((1, 2)) / count.sum().clamp_min(1)
+    mean = torch.where(count > 0, total / count.clamp_min(1), everywhere[:, None, None])
+    return mean[None].float()

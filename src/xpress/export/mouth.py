@@ -1,0 +1,73 @@
+"""The mouth generator as files: weights, ONNX for the frame loop, and a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from xpress.errors import InputError
+from xpress.export.onnx import export_onnx_model
+from xpress.media.files import written_beside
+from xpress.models.mouth_gan.crop import MOUTH_RATIO
+from xpress.models.mouth_gan.networks import MouthGenerator
+from xpress.models.mouth_gan.weights import read_generator_weights
+
+TOLERANCE = 1e-3
+"""Largest difference of colours in [0, 1] between torch and ONNX Runtime."""
+SETTINGS = ("size", "channels", "repeats", "expansion")
+
+
+def export_mouth_generator(
+    checkpoint: str | os.PathLike,
+    output: str | os.PathLike,
+    card: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write `mouth.safetensors`, `mouth.onnx` and `mouth.json` from the averaged generator.
+
+    The ONNX model has inputs "filled" (B, 3, size, size), RGB in [0, 1] with the hole white, and
+    "hole" (B, 1, size, size), one inside; its output is "painted" (B, 3, size, size).
+
+    Args:
+        checkpoint: of `train.py task=mouth_gan`.
+        output: folder, made if needed.
+        card: more for the JSON card, such as metrics.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: not such a checkpoint, or the folder cannot be written.
+    """
+    weights = read_generator_weights(checkpoint)
+    loaded = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    given = loaded.get("hyper_parameters", {})
+    missing = set(SETTINGS) - given.keys()
+    if missing:
+        raise InputError(f"{checkpoint}: lacks the settings {', '.join(sorted(missing))}")
+    settings = {name: given[name] for name in SETTINGS}
+    size = settings["size"]
+    generator = MouthGenerator(settings["channels"], settings["repeats"], settings["expansion"])
+    generator.load_state_dict(weights)
+    folder = Path(output)
+    with written_beside(folder / "mouth.safetensors") as partial:
+        save_file({n: t.contiguous() for n, t in generator.state_dict().items()}, partial)
+    shapes = {"filled": (3, size, size), "hole": (1, size, size)}
+    export_onnx_model(generator, folder / "mouth.onnx", shapes, "painted", TOLERANCE)
+    details = {
+        "size": size,
+        "ratio": MOUTH_RATIO,
+        "network": settings,
+        "parameters": sum(p.numel() for p in generator.parameters()),
+        "sha256": hashlib.sha256((folder / "mouth.safetensors").read_bytes()).hexdigest(),
+        **(card or {}),
+    }
+    with written_beside(folder / "mouth.json") as partial:
+        partial.write_text(json.dumps(details, indent=2) + "\n", encoding="utf-8")
+    return folder

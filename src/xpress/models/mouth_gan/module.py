@@ -1,0 +1,262 @@
+"""Training of the mouth GAN (Lightning, manual optimisation)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from pytorch_lightning import LightningModule
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from xpress.errors import InputError
+from xpress.models.mouth_gan import losses
+from xpress.models.mouth_gan.crop import SIZE
+from xpress.models.mouth_gan.losses import ADVERSARIAL, MouthLossWeights
+from xpress.models.mouth_gan.metrics import FIGURES, figure_table, hole_figures, summarize, telea
+from xpress.models.mouth_gan.networks import MouthGenerator, PatchDiscriminator, crop_boxes
+from xpress.models.mouth_gan.pictures import sample_grid
+from xpress.models.mouth_gan.vgg import load_vgg19, perceptual_loss
+from xpress.models.mouth_gan.weights import load_generator
+from xpress.structures import MouthBatch
+
+
+class MouthGAN(LightningModule):
+    """A generator that paints the inside of mouths, against two discriminators.
+
+    The global discriminator judges the whole crop, the local one the box tight around the hole;
+    both see the hole mask and the composite: painted inside, real outside. One optimiser trains
+    both of them.
+
+    Args:
+        size: pixels of the crop's side.
+        channels: see `MouthGenerator`.
+        repeats: see `MouthGenerator`.
+        expansion: see `MouthGenerator`.
+        discriminator_channels: of the global discriminator.
+        local_channels: of the local one.
+        local_size: (height, width) to which the local box is resampled.
+        adversarial: "lsgan" or "hinge".
+        weights: of the losses, or what makes them.
+        boundary_reach: pixels over which the boundary's weight falls to 1/e.
+        learning_rate: of the generator.
+        discriminator_learning_rate: of both discriminators.
+        betas: of Adam.
+        decay_from: share of the epochs after which learning rates fall linearly to zero.
+        ema_decay: of the generator's moving average, which is validated and exported.
+        init_from: a checkpoint or safetensors whose generator to start from.
+    """
+
+    def __init__(
+        self,
+        size: int = SIZE,
+        channels: Sequence[int] = (8, 20, 40, 96, 192),
+        repeats: Sequence[int] = (1, 2, 3, 3),
+        expansion: int = 3,
+        discriminator_channels: Sequence[int] = (24, 48, 96, 192),
+        local_channels: Sequence[int] = (32, 64, 128),
+        local_size: Sequence[int] = (32, 64),
+        adversarial: str = "lsgan",
+        weights: MouthLossWeights | Callable[[], MouthLossWeights] = MouthLossWeights,
+        boundary_reach: float = 3.0,
+        learning_rate: float = 1e-3,
+        discriminator_learning_rate: float = 4e-4,
+        betas: Sequence[float] = (0.5, 0.99),
+        decay_from: float = 0.5,
+        ema_decay: float = 0.998,
+        init_from: str | None = None,
+    ) -> None:
+        super().__init__()
+        if adversarial not in ADVERSARIAL:
+            raise InputError(f"model.adversarial={adversarial}: choose {' or '.join(ADVERSARIAL)}")
+        self.save_hyperparameters(ignore=["weights"])
+        self.automatic_optimization = False
+        self.weights = weights if isinstance(weights, MouthLossWeights) else weights()
+        self.generator = MouthGenerator(channels, repeats, expansion)
+        if size % self.generator.stride:
+            raise InputError(f"model.size={size}: give a multiple of {self.generator.stride}")
+        if init_from:
+            load_generator(self.generator, init_from)
+        self.average = AveragedModel(
+            self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay), use_buffers=True
+        ).requires_grad_(False)
+        self.discriminators = torch.nn.ModuleDict(
+            {
+                "global": PatchDiscriminator(4, discriminator_channels),
+                "local": PatchDiscriminator(4, local_channels),
+            }
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Held in a list: published weights are neither checkpointed nor averaged.
+        self._vgg = [load_vgg19() if self.weights.perceptual > 0 else None]
+        self._rows: dict[int, dict[str, list[tuple[Tensor, Tensor]]]] = {}
+
+    def forward(self, filled: Tensor, hole: Tensor) -> Tensor:
+        """The averaged generator's painting; see `MouthGenerator.forward`."""
+        self.average.eval()
+        return self.average(filled, hole)
+
+    @property
+    def judges(self) -> list[str]:
+        """Discriminators that some loss asks for."""
+        active = {
+            "global": self.weights.adversarial_global + self.weights.features_global,
+            "local": self.weights.adversarial_local + self.weights.features_local,
+        }
+        return [name for name, weight in active.items() if weight > 0]
+
+    def training_step(self, batch: MouthBatch, batch_index: int) -> None:
+        """One step of the generator, then one of both discriminators."""
+        optimizer_g, optimizer_d = self.optimizers()
+        with self.toggled_optimizer(optimizer_g):
+            painted = self._generator_step(batch, optimizer_g)
+        self.average.update_parameters(self.generator)
+        if self.judges:
+            with self.toggled_optimizer(optimizer_d):
+                self._discriminator_step(batch, painted.detach(), optimizer_d)
+
+    def _generator_step(self, batch: MouthBatch, optimizer: Any) -> Tensor:
+        hole = batch.hole
+        painted = self.generator(_fast(batch.filled), hole)
+        terms = self.generator_terms(batch, painted)
+        self._step(optimizer, self._total(terms), terms)
+        return painted
+
+    def generator_terms(self, batch: MouthBatch, painted: Tensor) -> dict[str, Tensor]:
+        """Every active loss of the generator, not yet weighted."""
+        weights, hole = self.weights, batch.hole
+        weight = losses.boundary_weight(
+            hole,
+            batch.distance,
+            weights.boundary,
+            weights.surroundings,
+            self.hparams["boundary_reach"],
+        )
+        terms = {"l1": losses.weighted_l1(painted, batch.image, weight)}
+        composite = batch.composite(painted)
+        for name in self.judges:
+            logits, fake = self._judge(name, composite, batch)
+            with torch.no_grad():
+                _, real = self._judge(name, batch.image, batch)
+            kind = self.hparams["adversarial"]
+            terms[f"adversarial_{name}"] = losses.generator_loss(logits, kind)
+            terms[f"features_{name}"] = losses.feature_difference(real, fake)
+        if self._vgg[0] is not None:
+            network = self._vgg[0].to(self.device)
+            terms["perceptual"] = perceptual_loss(network, composite, batch.image)
+        return {name: value for name, value in terms.items() if getattr(weights, name) > 0}
+
+    def _discriminator_step(self, batch: MouthBatch, painted: Tensor, optimizer: Any) -> None:
+        composite = batch.composite(painted)
+        terms = {}
+        for name in self.judges:
+            real, _ = self._judge(name, batch.image, batch)
+            fake, _ = self._judge(name, composite, batch)
+            kind = self.hparams["adversarial"]
+            terms[f"discriminator_{name}"] = losses.discriminator_loss(real, fake, kind)
+        self._step(optimizer, torch.stack(list(terms.values())).sum(), terms)
+
+    def _judge(self, name: str, image: Tensor, batch: MouthBatch) -> tuple[Tensor, list[Tensor]]:
+        picture = torch.cat([image, batch.hole], dim=1)
+        if name == "local":
+            picture = crop_boxes(picture, batch.box, tuple(self.hparams["local_size"]))
+        return self.discriminators[name](_fast(picture))
+
+    def _total(self, terms: dict[str, Tensor]) -> Tensor:
+        return torch.stack([getattr(self.weights, n) * v for n, v in terms.items()]).sum()
+
+    def _step(self, optimizer: Any, loss: Tensor, terms: dict[str, Tensor]) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        self.log_dict({f"train/{name}": value.detach() for name, value in terms.items()})
+
+    def on_train_epoch_end(self) -> None:
+        """Schedules are stepped by hand: Lightning leaves them alone here."""
+        for schedule in self.lr_schedulers():
+            schedule.step()
+
+    def configure_optimizers(self):
+        """Adam for the generator and Adam for both discriminators, constant and then linear."""
+        betas = tuple(self.hparams["betas"])
+        both = self.discriminators.parameters()
+        optimizers = [
+            torch.optim.Adam(self.generator.parameters(), self.hparams["learning_rate"], betas),
+            torch.optim.Adam(both, self.hparams["discriminator_learning_rate"], betas),
+        ]
+        epochs = max(self.trainer.max_epochs or 1, 1)
+        start = self.hparams["decay_from"]
+
+        def factor(epoch: int) -> float:
+            return min(1.0, max(0.0, (1 - epoch / epochs) / max(1 - start, 1e-6)))
+
+        schedules = [torch.optim.lr_scheduler.LambdaLR(o, factor) for o in optimizers]
+        return optimizers, schedules
+
+    def on_validation_epoch_start(self) -> None:
+        """Rows are collected over each set."""
+        self._rows = {}
+
+    def validation_step(self, batch: MouthBatch, batch_index: int, dataloader_idx: int = 0) -> None:
+        """Canonical crops of one set, painted by the averaged generator."""
+        truth, hole = batch.image, batch.hole
+        outputs = {"output": self(_fast(batch.filled), hole)}
+        if self._trainer is not None and self.trainer.testing:
+            outputs |= {"telea": telea(truth, hole)}
+            mean = getattr(self.trainer, "datamodule", None)
+            if mean is not None:
+                outputs["mean"] = mean.mean_mouth.to(truth).expand_as(truth)
+        for name, output in outputs.items():
+            figures = hole_figures(batch.composite(output), truth, hole)
+            rows = self._rows.setdefault(dataloader_idx, {}).setdefault(name, [])
+            rows.append((batch.row, torch.stack([figures[n] for n in FIGURES], dim=1)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log every figure; `val/loss` is what checkpoints are chosen by."""
+        self._log_figures("val")
+
+    def on_test_epoch_start(self) -> None:
+        """As in validation."""
+        self._rows = {}
+
+    def test_step(self, batch: MouthBatch, batch_index: int, dataloader_idx: int = 0) -> None:
+        """As in validation, with the two baselines."""
+        self.validation_step(batch, batch_index, dataloader_idx)
+
+    def on_test_epoch_end(self) -> None:
+        """Log every figure, and print the table of the model card."""
+        self._log_figures("test")
+        if self.trainer.is_global_zero:
+            print(figure_table(self.trainer.callback_metrics, "test"))
+
+    def _log_figures(self, stage: str) -> None:
+        data = getattr(self.trainer, "datamodule", None) if self._trainer else None
+        names = list(getattr(data, f"{stage}_names", []))
+        chosen = []
+        for number, methods in self._rows.items():
+            name = names[number] if number < len(names) else str(number)
+            for method, rows in methods.items():
+                figures = summarize(rows)
+                prefix = f"{stage}/{name}" + ("" if method == "output" else f"/{method}")
+                self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()})
+                if method == "output":
+                    blur = abs(figures["sharpness"] - 1)
+                    chosen.append(figures["l1"] * 10 + 1 - figures["ssim"] + blur / 2)
+        if chosen:
+            self.log(f"{stage}/loss", sum(chosen) / len(chosen), prog_bar=True)
+
+    def picture_grid(self, batch: MouthBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
+        """Input, output, truth and hole of some rows, the most open mouths first."""
+        order = batch.hole.sum((1, 2, 3)).argsort(descending=True)[:rows].cpu()
+        some = batch.map(lambda tensor: tensor[order.to(tensor.device)])
+        with torch.no_grad():
+            composite = some.composite(self(_fast(some.filled), some.hole))
+        return sample_grid([some.filled, composite, some.image, some.hole])
+
+
+def _fast(image: Tensor) -> Tensor:
+    """The layout in memory that convolutions are fastest with."""
+    return image.contiguous(memory_format=torch.channels_last)
