@@ -24,7 +24,7 @@ CONFIG_MODULE = "xpress.conf"
 VERSION_BASE = "1.3"
 CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
 
-_PATH_OPTIONS = ("source", "target", "output", "source_neutral", "ckpt")
+_PATH_OPTIONS = ("source", "target", "output", "source_neutral", "ckpt", "export")
 _ROUTING = ("task", "job", "task_name", "hydra")
 
 

@@ -13,8 +13,9 @@ from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from xpress import cli, configuration
+from xpress import configuration
 from xpress.errors import InputError
+from xpress.training import run
 
 TASKS = {command: configuration.tasks(command) for command in ("train", "infer")}
 OPTIONS = {"source": "driver.mp4", "target": "portrait.jpg", "output": "out.mp4"}
@@ -93,9 +94,9 @@ def test_trainers_are_built(trainer: str, logger: str, tmp_path: Path):
     config = composed("train", f"trainer={trainer}", f"logger={logger}", output=tmp_path)
     if config.trainer.accelerator == "gpu" and not torch.cuda.is_available():
         with pytest.raises(InputError, match="gpu"):
-            cli.build_trainer(config)
+            run.build_trainer(config)
         return
-    built = cli.build_trainer(config)
+    built = run.build_trainer(config)
     assert len(built.loggers) == {"none": 0, "many": 3}.get(logger, 1)
     watches = any(type(c).__name__ == "LearningRateMonitor" for c in built.callbacks)
     assert watches == (logger != "none")
@@ -105,7 +106,7 @@ def test_trainers_are_built(trainer: str, logger: str, tmp_path: Path):
 @pytest.mark.parametrize("callbacks", choices("callbacks"))
 def test_callbacks_are_built(callbacks: str, tmp_path: Path):
     config = composed("train", f"callbacks={callbacks}", "trainer=cpu", output=tmp_path)
-    names = {type(c).__name__ for c in cli.build_trainer(config).callbacks}
+    names = {type(c).__name__ for c in run.build_trainer(config).callbacks}
     stops = "EarlyStopping" in names
     assert stops == (callbacks == "early_stopping")
 

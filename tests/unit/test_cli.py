@@ -14,6 +14,7 @@ import torch
 import xpress.reenactment
 from xpress import cli, configuration
 from xpress.errors import InputError
+from xpress.training.run import run_train
 
 BORING = [
     "++task_name=boring",
@@ -232,7 +233,7 @@ def test_training_writes_a_run_and_resumes_it(tmp_path: Path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("mode=fitt", "mode=fitt: no such mode; choose fit, validate or test"),
+        ("mode=fitt", "mode=fitt: no such mode; choose fit, validate, test or export"),
         ("ckpt=missing.ckpt", "missing.ckpt: no such checkpoint"),
         ("ckpt=notes.ckpt", "notes.ckpt: not a checkpoint"),
         ("ckpt=last", "no run to resume"),
@@ -245,4 +246,4 @@ def test_bad_checkpoints_and_modes(
     Path("notes.ckpt").write_text(json.dumps("no weights"), encoding="utf-8")
     config = configuration.compose_config("train", [*BORING, override])
     with pytest.raises(InputError, match=message):
-        cli.run_train(config)
+        run_train(config)
