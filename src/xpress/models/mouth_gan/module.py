@@ -10,7 +10,7 @@ import torch
 from jaxtyping import UInt8
 from pytorch_lightning import LightningModule
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from xpress.errors import InputError
 from xpress.models.mouth_gan import losses
@@ -81,7 +81,7 @@ class MouthGAN(LightningModule):
         if init_from:
             load_generator(self.generator, init_from)
         self.average = AveragedModel(
-            self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay), use_buffers=True
+            self.generator, multi_avg_fn=moving_average(ema_decay), use_buffers=True
         ).requires_grad_(False)
         self.discriminators = torch.nn.ModuleDict(
             {
@@ -255,6 +255,23 @@ class MouthGAN(LightningModule):
         with torch.no_grad():
             composite = some.composite(self(_fast(some.filled), some.hole))
         return sample_grid([some.filled, composite, some.image, some.hole])
+
+
+def moving_average(decay: float) -> Callable[..., None]:
+    """An exponential moving average for `AveragedModel` that forgets its start.
+
+    The decay of update n is at most (1 + n) / (10 + n): else the first, random weights would
+    make up half of the average for hundreds of steps.
+    """
+
+    def update(averages: Any, values: Any, count: Tensor | int) -> None:
+        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, values, share)
+        else:
+            torch._foreach_copy_(averages, values)
+
+    return torch.no_grad()(update)
 
 
 def _fast(image: Tensor) -> Tensor:
