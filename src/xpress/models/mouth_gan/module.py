@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ class MouthGAN(LightningModule):
         if init_from:
             load_generator(self.generator, init_from)
         self.average = AveragedModel(
-            self.generator, multi_avg_fn=moving_average(ema_decay), use_buffers=True
+            self.generator, multi_avg_fn=partial(move_averages, ema_decay), use_buffers=True
         ).requires_grad_(False)
         self.discriminators = torch.nn.ModuleDict(
             {
@@ -257,21 +258,18 @@ class MouthGAN(LightningModule):
         return sample_grid([some.filled, composite, some.image, some.hole])
 
 
-def moving_average(decay: float) -> Callable[..., None]:
+@torch.no_grad()
+def move_averages(decay: float, averages: Any, values: Any, count: Tensor | int) -> None:
     """An exponential moving average for `AveragedModel` that forgets its start.
 
     The decay of update n is at most (1 + n) / (10 + n): else the first, random weights would
     make up half of the average for hundreds of steps.
     """
-
-    def update(averages: Any, values: Any, count: Tensor | int) -> None:
-        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(averages, values, share)
-        else:
-            torch._foreach_copy_(averages, values)
-
-    return torch.no_grad()(update)
+    share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+    if averages[0].is_floating_point():
+        torch._foreach_lerp_(averages, values, share)
+    else:
+        torch._foreach_copy_(averages, values)
 
 
 def _fast(image: Tensor) -> Tensor:
