@@ -67,10 +67,10 @@ def records_of(
         raise InputError(f"{where}: column 'image' holds no bytes; store encoded pictures")
     landmarks, has_landmarks = _points(table, "landmarks68", 68, where)
     contours, has_contours = _points(table, "contours", CONTOUR_POINTS, where)
-    images = _column(table, "image", None)
+    images = [image or b"" for image in _column(table, "image", None)]
     color = [-1 if value is None else int(value) for value in _column(table, "color", None)]
     keys, identities = names_of(table, numbers)
-    with_image = np.array([bool(image) for image in images], bool)
+    with_image = np.array([len(image) > 0 for image in images], bool)
     records = FaceRecords(
         name,
         images,

@@ -65,11 +65,12 @@ class FaceMaker:
             raise InputError(
                 f"data: none of {len(rows)} rows from {rows.records.keys[0]} on is usable"
             )
-        sources, chosen = [self._streamed(rows)], np.resize(good, len(rows))
+        sources = [self._streamed(rows.records.select(good), rows.numbers[good])]
+        chosen = np.resize(np.arange(len(good)), len(rows))
         if self.rendered is not None and self.rendered_per_batch:
             drawn = rng.integers(len(self.rendered.records), size=self.rendered_per_batch)
             sources.append(part_of(self.rendered, drawn))
-            chosen = np.concatenate([chosen, len(rows) + np.arange(len(drawn))])
+            chosen = np.concatenate([chosen, len(good) + np.arange(len(drawn))])
         if self.augment is not None:
             chosen = rng.permutation(chosen)
         dataset = FaceDataset(sources, self.size, self.augment, self.negatives)
@@ -82,10 +83,10 @@ class FaceMaker:
         self.broken += dataset.broken
         return batch
 
-    def _streamed(self, rows: Rows) -> FaceSource:
-        targets = _select(self.targets, rows.numbers)
-        flipped = _select(self.flipped_targets, rows.numbers)
-        return FaceSource(rows.records, _DecodedOnce(rows.records), targets, flipped)
+    def _streamed(self, records: FaceRecords, numbers: np.ndarray) -> FaceSource:
+        targets = _select(self.targets, numbers)
+        flipped = _select(self.flipped_targets, numbers)
+        return FaceSource(records, _DecodedOnce(records), targets, flipped)
 
 
 class FaceStreams:

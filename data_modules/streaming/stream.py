@@ -106,18 +106,18 @@ class RowStream(IterableDataset):
     def __iter__(self) -> Iterator[Any]:
         """Batches of one worker; a shard that fails is the last thing, as `InputError`."""
         info = get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        place = Place(self.rank, self.world, worker, workers)
+        number, workers = (info.id, info.num_workers) if info else (0, 1)
         epoch, done = self._place.tolist()
-        # of the batches already handed out, every `workers`-th was this one's
-        skip = (done - worker + workers - 1) // workers
+        # The loader asks its first process first, so that one plays who is next in turn.
+        place = Place(self.rank, self.world, (number + done) % workers, workers)
+        skip = (done - place.worker + workers - 1) // workers
         try:
             reader = self._reader(epoch, place, skip)
-            for number, rows in enumerate(reader, start=skip):
-                batch = number * workers + worker
+            for turn, rows in enumerate(reader, start=skip):
+                batch = turn * workers + place.worker
                 made = self.make(rows, self._rng(epoch, 1, self.rank, batch))
-                self._broken[worker] = self.make.broken
-                self._peak[worker] = max(int(self._peak[worker]), reader.peak)
+                self._broken[number] = self.make.broken
+                self._peak[number] = max(int(self._peak[number]), reader.peak)
                 yield made
         except InputError as error:
             yield error
