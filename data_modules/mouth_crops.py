@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from xpress.data_modules.face_dataset import FaceSource, identity_collate
 from xpress.data_modules.landmark_faces import Paths, _named, held_out
 from xpress.data_modules.mouth_dataset import MouthAugment, MouthDataset, MouthSampler, RawMouths
+from xpress.data_modules.mouth_pack import PackSettings, is_media, made_pack
 from xpress.data_modules.pixels import load_pixels
 from xpress.data_modules.readers import read_records
 from xpress.data_modules.resumable import resumable_loader
@@ -35,7 +36,7 @@ class MouthCropsDataModule(LightningDataModule):
 
     Args:
         train: packs (see `xpress.data_modules.readers`; `contours` are needed), or folders of
-            videos and pictures.
+            videos and pictures of faces, of which packs are made; see `mouth_pack`.
         val: the same for validation, named by key or by file stem.
         test: the same for testing; `val` where empty.
         size: pixels of the square crop.
@@ -49,6 +50,10 @@ class MouthCropsDataModule(LightningDataModule):
         augment: how training crops vary.
         cache: "auto", "decoded" or "encoded", see `pixels.load_pixels`.
         pin_memory: page-locked batches, for a GPU.
+        pack_folder: where packs that are made of videos and pictures are kept.
+        pack_every: each how manieth frame of a video they take.
+        pack_size: pixels of the side of their crops, which are `mouth_pack.PACK_RATIO` lip widths
+            wide.
         seed: of the sampler and the augmentation.
     """
 
@@ -66,6 +71,9 @@ class MouthCropsDataModule(LightningDataModule):
         augment: MouthAugment | None = None,
         cache: str = "auto",
         pin_memory: bool = False,
+        pack_folder: str | os.PathLike = "logs/mouth_packs",
+        pack_every: int = 5,
+        pack_size: int = 128,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -76,6 +84,8 @@ class MouthCropsDataModule(LightningDataModule):
         self.holdout, self.least_opening, self.open_more = holdout, least_opening, open_more
         self.augment = augment or MouthAugment()
         self.cache, self.pin_memory, self.seed = cache, pin_memory, seed
+        self.pack_folder = pack_folder
+        self.pack_settings = PackSettings(pack_every, pack_size)
         self.train_set: MouthDataset | None = None
         self.holdout_set: MouthDataset | None = None
         self.eval_sets: dict[str, MouthDataset] = {}
@@ -104,9 +114,21 @@ class MouthCropsDataModule(LightningDataModule):
             self._mean_mouth = mean_mouth(plain)
         return self._mean_mouth
 
+    def prepare_data(self) -> None:
+        """Make packs of videos and pictures. Lightning calls it in one process of a machine."""
+        self._use_packs()
+
+    def _use_packs(self) -> None:
+        """Put packs in the place of videos and pictures."""
+        for named in self.paths.values():
+            for name, path in named.items():
+                if is_media(path):
+                    named[name] = made_pack(path, self.pack_folder, self.pack_settings)
+
     def setup(self, stage: str = "fit") -> None:
         """Read what the stage needs; called again, it reads nothing twice."""
         self._stage = stage
+        self._use_packs()
         if stage == "fit":
             self._setup_fit()
             return

@@ -1,0 +1,326 @@
+"""A pack of mouth crops from anybody's videos and pictures of faces.
+
+    python -m xpress.data_modules.mouth_pack FOLDER --output pack.parquet [--every 5] [--size 128]
+
+The package's own extractor finds the largest face of each picture and of every n-th frame; what
+lies around the lips is cut out and stored with the face's landmarks and contours in its pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import UInt8
+from tqdm import tqdm
+from xpress.data_modules.readers import is_packed
+from xpress.data_modules.readers.shards import is_pattern, is_remote
+
+from xpress.errors import InputError
+from xpress.media.files import written_beside
+from xpress.media.sources import FrameSource, ImageSource, VideoSource, open_source
+from xpress.models.mouth_gan.crop import mouth_crop
+from xpress.reenactment.faces import FaceSample
+from xpress.reenactment.reenactor import Reenactor
+from xpress.reenactment.track import FaceTracker
+
+log = logging.getLogger(__name__)
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+VIDEOS = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts"),
+    *(".mts", ".m2ts", ".3gp", ".ogv", ".gif"),
+)
+"""Suffixes that are looked for in a folder; what a file is, its content says."""
+LABELS = (".parquet", ".csv")
+"""Suffixes of files that bring landmarks of their own."""
+
+PACK_RATIO = 2.0
+"""Side of a stored crop over the width of the lips: room for shifted and turned crops."""
+QUALITY = 90
+"""Of WebP."""
+OUTER = slice(48, 60)
+"""The outer lips among the 68 landmarks."""
+ROWS = 256
+"""Rows of a row group: what is held in memory at a time."""
+SCHEMA = pa.schema(
+    [
+        ("image", pa.binary()),
+        ("key", pa.string()),
+        ("identity", pa.string()),
+        ("scale", pa.float64()),
+        ("landmarks68", pa.list_(pa.float32())),
+        ("contours", pa.list_(pa.float32())),
+    ]
+)
+VERSION = 1
+"""Changed when the same settings make another pack."""
+
+
+@dataclass(frozen=True)
+class PackSettings:
+    """What a pack depends on besides the files.
+
+    Attributes:
+        every: each how manieth frame of a video is taken.
+        size: pixels of the stored crop's side.
+    """
+
+    every: int = 5
+    size: int = 128
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.size < 16:
+            raise InputError("mouth pack: give every=1 or more and a size of at least 16 pixels")
+
+
+@dataclass
+class PackCounts:
+    """What became of the pictures and frames that were looked at."""
+
+    frames: int = 0
+    mouths: int = 0
+    faceless: int = 0
+    broken: int = 0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.mouths} mouths from {self.frames} pictures"
+        if self.faceless:
+            text += f"; {self.faceless} without a face or with its mouth beyond the border"
+        return text + (f"; {self.broken} files could not be read to the end" if self.broken else "")
+
+
+def is_media(path: str | os.PathLike) -> bool:
+    """Whether a path means videos or pictures of which a pack is to be made.
+
+    A folder does, unless it holds Parquet files; a file does, unless it is of `LABELS`.
+    """
+    if is_remote(path) or is_pattern(path):
+        return False
+    local = Path(path)
+    if local.is_dir():
+        return not is_packed(local)
+    return local.is_file() and local.suffix.lower() not in LABELS
+
+
+def media_files(path: str | os.PathLike) -> list[Path]:
+    """The videos and pictures below a folder, sorted; a file is itself.
+
+    Hidden files and folders are left out.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    found = [
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in PICTURES + VIDEOS
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        and file.is_file()
+    ]
+    if not found:
+        raise InputError(f"{path}: holds no picture, no video and no .parquet; check the path")
+    return sorted(found)
+
+
+def made_pack(
+    source: str | os.PathLike,
+    folder: str | os.PathLike,
+    settings: PackSettings | None = None,
+    reenactor: Reenactor | None = None,
+) -> Path:
+    """The pack of a folder of faces, made unless that was done before.
+
+    Args:
+        source: folder or file.
+        folder: keeps the packs; the name of each tells what it was made of: the files' names,
+            sizes and times of change, the settings and the extractor.
+        settings: of the pack.
+        reenactor: finds the faces; the package's by default.
+
+    Raises:
+        InputError: see `write_pack`.
+    """
+    settings = settings or PackSettings()
+    source = Path(source)
+    path = Path(folder) / f"{source.stem}-{_digest(source, settings)}.parquet"
+    if not path.is_file():
+        # Two machines may make it at the same time in a folder that they share.
+        own = path.with_name(f"{path.stem}.{uuid4().hex}.parquet")
+        counts = write_pack(source, own, settings, reenactor)
+        own.replace(path)
+        log.info("%s: %s; kept in %s", source, counts, path)
+    return path
+
+
+def _digest(source: Path, settings: PackSettings) -> str:
+    root = source if source.is_dir() else source.parent
+    listed = []
+    for file in media_files(source):
+        status = file.stat()
+        listed.append((file.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns))
+    encoder = (files("xpress") / "assets" / "encoder.onnx").read_bytes()
+    recipe = [VERSION, asdict(settings), hashlib.sha256(encoder).hexdigest(), listed]
+    return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
+
+
+def write_pack(
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    settings: PackSettings | None = None,
+    reenactor: Reenactor | None = None,
+) -> PackCounts:
+    """Write the mouths of videos and pictures as a Parquet pack.
+
+    People are told apart by the path of the video, or by the sub-folder of the picture; pictures
+    that lie in no sub-folder count as people of their own.
+
+    Args:
+        source: folder, searched recursively, or one file.
+        output: `.parquet`; it appears only when it is complete.
+        settings: of the pack.
+        reenactor: finds the faces; the package's by default.
+
+    Raises:
+        InputError: no such folder, nothing in it shows a face, or the output cannot be written.
+    """
+    source, settings = Path(source), settings or PackSettings()
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder; check the path")
+    found = media_files(source)
+    root = source if source.is_dir() else source.parent
+    counts = PackCounts()
+    rows = _rows(found, root, settings, reenactor or Reenactor.from_pretrained(), counts)
+    with written_beside(output) as partial:
+        with pq.ParquetWriter(partial, SCHEMA) as writer:
+            while group := list(islice(rows, ROWS)):
+                writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+        if counts.broken == len(found):
+            raise InputError(counts.reason)
+        if not counts.mouths:
+            raise InputError(
+                f"{source}: none of its {counts.frames} pictures shows a face with its mouth; "
+                "give faces seen from the front"
+            )
+    if counts.broken:
+        log.warning(
+            "%s: %d of %d files broken (%s)", source, counts.broken, len(found), counts.reason
+        )
+    return counts
+
+
+def _rows(
+    found: Sequence[Path],
+    root: Path,
+    settings: PackSettings,
+    reenactor: Reenactor,
+    counts: PackCounts,
+) -> Iterator[dict]:
+    """Rows of the pack; counts while it goes on."""
+    ends = np.cumsum([file.stat().st_size for file in found]).tolist()
+    with tqdm(total=ends[-1], unit="B", unit_scale=True, disable=None, leave=False) as bar:
+        for file, end in zip(found, ends, strict=True):
+            try:
+                opened = open_source(file)
+                for number, image, face in _faces(opened, reenactor, settings.every):
+                    counts.frames += 1
+                    if face is None or not _inside(face, image):
+                        counts.faceless += 1
+                        continue
+                    counts.mouths += 1
+                    bar.set_postfix(mouths=counts.mouths)
+                    yield _names(file, root, opened, number) | _cut(image, face, settings.size)
+            except InputError as error:
+                counts.broken += 1
+                counts.reason = counts.reason or str(error)
+            bar.update(end - bar.n)
+
+
+def _faces(
+    opened: FrameSource, reenactor: Reenactor, every: int
+) -> Iterator[tuple[int, np.ndarray, FaceSample | None]]:
+    """The largest face of a picture, or of every n-th frame: number, picture and face."""
+    if isinstance(opened, ImageSource):
+        try:
+            face = reenactor.find(opened.image, name=opened.name)[0]
+        except InputError:
+            face = None
+        yield 0, opened.image, face
+    elif isinstance(opened, VideoSource):
+        tracker = FaceTracker(reenactor.detector, reenactor.extractor, size=reenactor.size)
+        # The frames between are followed too: a crop that jumps loses the face.
+        for number, image in enumerate(opened):
+            face = tracker(image)
+            if number % every == 0:
+                yield number, image, face
+    else:
+        raise InputError(f"{opened.name}: neither a picture nor a video; give one")
+
+
+def _names(file: Path, root: Path, opened: FrameSource, number: int) -> dict[str, str]:
+    name = file.relative_to(root)
+    if isinstance(opened, ImageSource):
+        folder = name.parent.as_posix()
+        return {"key": name.as_posix(), "identity": "" if folder == "." else folder}
+    return {"key": f"{name.as_posix()}/{number:06}", "identity": name.with_suffix("").as_posix()}
+
+
+def _inside(face: FaceSample, image: np.ndarray) -> bool:
+    """Whether the picture shows the whole mouth."""
+    lips = face.landmarks68[OUTER]
+    height, width = image.shape[:2]
+    return bool((lips >= 0).all() and (lips <= (width - 1, height - 1)).all())
+
+
+def _cut(image: UInt8[np.ndarray, "H W 3"], face: FaceSample, size: int) -> dict[str, Any]:
+    crop = mouth_crop(face.landmarks68[OUTER], PACK_RATIO, size)
+    bgr = cv2.cvtColor(crop.cut(image), cv2.COLOR_RGB2BGR)
+    done, encoded = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    if not done:
+        raise InputError("OpenCV cannot write WebP; install opencv-python-headless")
+    return {
+        "image": encoded.tobytes(),
+        "scale": crop.zoom,
+        "landmarks68": crop.to_crop(face.landmarks68).astype(np.float32).ravel(),
+        "contours": crop.to_crop(face.contours).astype(np.float32).ravel(),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", type=Path, metavar="FOLDER", help="or a single video")
+    parser.add_argument("--output", type=Path, required=True, help="a .parquet file")
+    parser.add_argument("--every", type=int, default=PackSettings.every, help="n-th frames")
+    parser.add_argument("--size", type=int, default=PackSettings.size, help="pixels of a side")
+    options = parser.parse_args(arguments)
+    try:
+        settings = PackSettings(options.every, options.size)
+        counts = write_pack(options.source, options.output, settings)
+    except InputError as error:
+        raise SystemExit(f"error: {error}") from None
+    print(f"{options.output}: {counts}")
+
+
+if __name__ == "__main__":
+    main()
