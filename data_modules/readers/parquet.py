@@ -65,8 +65,8 @@ def records_of(
     """
     if not _holds_bytes(table.schema.field("image").type):
         raise InputError(f"{where}: column 'image' holds no bytes; store encoded pictures")
-    landmarks, has_landmarks = _points(table, "landmarks68", 68, where)
-    contours, has_contours = _points(table, "contours", CONTOUR_POINTS, where)
+    landmarks, has_landmarks = points_of(table, "landmarks68", 68, where)
+    contours, has_contours = points_of(table, "contours", CONTOUR_POINTS, where)
     images = [image or b"" for image in _column(table, "image", None)]
     color = [-1 if value is None else int(value) for value in _column(table, "color", None)]
     keys, identities = names_of(table, numbers)
@@ -107,7 +107,7 @@ def _column(table: pa.Table, name: str, default: object) -> list:
     return table[name].to_pylist() if name in table.column_names else [default] * table.num_rows
 
 
-def _points(table: pa.Table, name: str, points: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+def points_of(table: pa.Table, name: str, points: int, where: str) -> tuple[np.ndarray, np.ndarray]:
     """(N, points, 2) float32 with zeros in rows of another length, and (N,) which are good."""
     out = np.zeros((table.num_rows, points, 2), np.float32)
     good = np.zeros(table.num_rows, bool)

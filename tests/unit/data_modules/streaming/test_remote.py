@@ -41,7 +41,7 @@ def test_a_folder_and_a_pattern(write_shards):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_server_of_parts_of_files(write_shards, serve, workers):
     folder = write_shards(60)
-    url, server = serve(folder)
+    url, _ = serve(folder)
     assert keys(f"{url}/*.parquet", workers) == EXPECTED
 
 
