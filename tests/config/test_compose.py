@@ -74,8 +74,11 @@ def test_experiments_compose(experiment: str):
 @pytest.mark.parametrize("search", choices("hparams_search"))
 def test_sweeps_compose(search: str):
     config = composed("train", f"task={TASKS['train'][0]}", f"hparams_search={search}")
-    for name in config.hydra.sweeper.params:
-        assert OmegaConf.select(config, name, default=inspect) is not inspect, name
+    for name, values in config.hydra.sweeper.params.items():
+        if (files("xpress.conf") / name).is_dir():
+            assert set(values.split(",")) <= set(choices(name)), name
+        else:
+            assert OmegaConf.select(config, name, default=inspect) is not inspect, name
 
 
 @pytest.mark.parametrize("task", TASKS["train"])
