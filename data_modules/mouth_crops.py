@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from xpress.data_modules.pixels import load_pixels
 from xpress.data_modules.readers import read_records
 from xpress.data_modules.resumable import resumable_loader
 from xpress.data_modules.streaming.faces import part_of
+from xpress.data_modules.streaming.groups import groups_to_stream
+from xpress.data_modules.streaming.mouths import MouthMaker, MouthStreams, open_mouths
+from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 
 from xpress.errors import InputError
 from xpress.models.mouth_gan.crop import SIZE
@@ -54,6 +58,9 @@ class MouthCropsDataModule(LightningDataModule):
         pack_every: each how manieth frame of a video they take.
         pack_size: pixels of the side of their crops, which are `mouth_pack.PACK_RATIO` lip widths
             wide.
+        streaming: true reads packs a row group at a time instead of whole (then every row comes
+            once an epoch, whatever `open_more` and `cache` say); "auto" does so above 1 GiB.
+        shuffle_rows: rows of each worker's shuffle buffer when streaming.
         seed: of the sampler and the augmentation.
     """
 
@@ -74,6 +81,8 @@ class MouthCropsDataModule(LightningDataModule):
         pack_folder: str | os.PathLike = "logs/mouth_packs",
         pack_every: int = 5,
         pack_size: int = 128,
+        streaming: bool | str = "auto",
+        shuffle_rows: int = 8192,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -86,9 +95,11 @@ class MouthCropsDataModule(LightningDataModule):
         self.cache, self.pin_memory, self.seed = cache, pin_memory, seed
         self.pack_folder = pack_folder
         self.pack_settings = PackSettings(pack_every, pack_size)
-        self.train_set: MouthDataset | None = None
-        self.holdout_set: MouthDataset | None = None
-        self.eval_sets: dict[str, MouthDataset] = {}
+        self.streaming, self.shuffle_rows = streaming, shuffle_rows
+        self._streams: MouthStreams | None = None
+        self.train_set: MouthDataset | RowStream | None = None
+        self.holdout_set: MouthDataset | RowStream | None = None
+        self.eval_sets: dict[str, MouthDataset | RowStream] = {}
         self._mean_mouth: Float[Tensor, "1 3 S S"] | None = None
         self._stage = "fit"
 
@@ -109,8 +120,11 @@ class MouthCropsDataModule(LightningDataModule):
         """The mean inside of the mouths in `train`, pixel by pixel of the canonical crop."""
         if self._mean_mouth is None:
             self._setup_fit()
-            assert self.train_set is not None
-            plain = MouthDataset(self.train_set.sources, self.size)
+            if isinstance(self.train_set, MouthDataset):
+                plain = MouthDataset(self.train_set.sources, self.size)
+            else:
+                assert self._streams is not None
+                plain = self._streams.sample()
             self._mean_mouth = mean_mouth(plain)
         return self._mean_mouth
 
@@ -135,7 +149,14 @@ class MouthCropsDataModule(LightningDataModule):
         paths = {**self.paths["test"], **self.paths["val"]}
         for name in self.val_names if stage == "validate" else self.test_names:
             if name not in self.eval_sets:
-                self.eval_sets[name] = MouthDataset([self._source(paths[name])], self.size)
+                self.eval_sets[name] = self._eval_set(paths[name])
+
+    def _eval_set(self, path: str | os.PathLike) -> MouthDataset | RowStream:
+        groups = groups_to_stream(False if self.streaming is False else "auto", [path])
+        if groups is not None:
+            groups = open_mouths(groups, self.least_opening)
+            return RowStream(groups, MouthMaker(self.size), self.batch_size)
+        return MouthDataset([self._source(path)], self.size)
 
     def _source(self, path: str | os.PathLike) -> FaceSource:
         records = read_records(path)
@@ -153,6 +174,19 @@ class MouthCropsDataModule(LightningDataModule):
             return
         if not self.paths["train"]:
             raise InputError("data.train: nothing given; name at least one pack or folder")
+        groups = groups_to_stream(self.streaming, self.paths["train"].values())
+        if groups is not None:
+            self._streams = MouthStreams(
+                groups,
+                self.batch_size,
+                MouthMaker(self.size, self.augment),
+                self.least_opening,
+                partial(held_out, share=self.holdout) if self.holdout else None,
+                self.shuffle_rows,
+                self.seed,
+            )
+            self.train_set, self.holdout_set = self._streams.train, self._streams.holdout
+            return
         kept, held = [], []
         for path in self.paths["train"].values():
             source = self._source(path)
@@ -166,13 +200,18 @@ class MouthCropsDataModule(LightningDataModule):
         held_rows = len(self.holdout_set) if self.holdout_set else 0
         log.info("mouths: %d to train on, %d held out", len(self.train_set), held_rows)
 
-    def train_dataloader(self) -> DataLoader:
+    @property
+    def _place(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def train_dataloader(self) -> DataLoader | StreamLoader:
         """Varied crops, wide open mouths more often."""
         if self.train_set is None:
             raise InputError("data: call setup('fit') before train_dataloader()")
-        place = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        if isinstance(self.train_set, RowStream):
+            return StreamLoader(self.train_set, self.num_workers, self.pin_memory, *self._place)
         weights = opening_weights(self.train_set.openings(), self.open_more)
-        sampler = MouthSampler(weights, self.batch_size, self.seed, *place)
+        sampler = MouthSampler(weights, self.batch_size, self.seed, *self._place)
         return resumable_loader(
             self.train_set,
             sampler,
@@ -182,17 +221,19 @@ class MouthCropsDataModule(LightningDataModule):
             pin_memory=self.pin_memory,
         )
 
-    def val_dataloader(self) -> list[DataLoader]:
+    def val_dataloader(self) -> list[DataLoader | StreamLoader]:
         """Canonical crops, one loader a name of `val_names`."""
         if self._stage == "fit":
             return [self._eval_loader(self.holdout_set)] if self.holdout_set else []
         return [self._eval_loader(self.eval_sets[name]) for name in self.val_names]
 
-    def test_dataloader(self) -> list[DataLoader]:
+    def test_dataloader(self) -> list[DataLoader | StreamLoader]:
         """Canonical crops, one loader a name of `test_names`."""
         return [self._eval_loader(self.eval_sets[name]) for name in self.test_names]
 
-    def _eval_loader(self, dataset: MouthDataset) -> DataLoader:
+    def _eval_loader(self, dataset: MouthDataset | RowStream) -> DataLoader | StreamLoader:
+        if isinstance(dataset, RowStream):
+            return StreamLoader(dataset, self.num_workers, self.pin_memory, *self._place)
         return DataLoader(dataset, batch_size=self.batch_size, collate_fn=identity_collate)
 
     def on_after_batch_transfer(
