@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ class Run:
         updates = [record.get("config", {}) for record in self.of("run")] + self.of("config")
         return {k: v for update in updates for k, v in update.get("update", {}).items()}
 
-    def curve(self, name: str) -> list[tuple[int, float]]:
+    def curve(self, name: str) -> list[tuple[int, Any]]:
         rows = [record["item"] for record in self.of("history")]
         return [(row["trainer/global_step"], row[name]) for row in rows if name in row]
 
@@ -108,7 +109,9 @@ def test_curves_are_those_of_the_table(first: Run):
 
 
 def test_pictures_are_those_of_the_folder(first: Run):
+    steps = [step for step, _ in first.curve("val/loss")]
     for name in ("faces", "video"):
+        assert [step for step, _ in first.curve(f"val/{name}._type")] == steps
         uploaded = first.media(f"val/{name}", "filenames")
         assert len(uploaded) == 2
         for epoch, path in enumerate(uploaded):
@@ -119,7 +122,8 @@ def test_pictures_are_those_of_the_folder(first: Run):
 
 def test_a_face_is_shown_as_mesh(first: Run):
     meshes = first.media("val/mesh", "path")
-    assert len(meshes) == 2
+    steps = [step for step, _ in first.curve("val/loss")]
+    assert [step for step, _ in first.curve("val/mesh._type")] == steps
     lines = [line.split() for line in meshes[-1].read_text().splitlines()]
     vertices = np.array([line[1:] for line in lines if line[0] == "v"], float)
     model = MorphableModel.default()
@@ -142,7 +146,7 @@ def test_the_best_checkpoint_is_an_artifact_with_its_card(first: Run):
     assert card["sha256"] == hashlib.sha256(best.read_bytes()).hexdigest()
     assert card["model"]["width"] == 0.25
     losses = [value for _, value in first.curve("val/loss")]
-    assert card["metrics"]["val/loss"] == pytest.approx(min(losses), rel=1e-5)
+    assert card["figures"]["val/loss"] == pytest.approx(min(losses), rel=1e-5)
     assert f"| val/loss | {min(losses):.4g} |" in contents["README.md"].read_text()
 
 

@@ -53,10 +53,17 @@ class PictureGrid(pl.Callback):
         name = names[dataloader_idx] if dataloader_idx < len(names) else str(dataloader_idx)
         grid = pl_module.picture_grid(batch, self.rows)
         write_image(self.folder / f"epoch_{trainer.current_epoch:03d}_{name}.jpg", grid)
+        step = logged_step(trainer)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                logger.log_image(f"val/{name}", [grid], step=trainer.global_step)
+                logger.log_image(f"val/{name}", [grid], step=step)
             elif isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(
-                    f"val/{name}", grid, trainer.global_step, dataformats="HWC"
-                )
+                logger.experiment.add_image(f"val/{name}", grid, step, dataformats="HWC")
+
+
+def logged_step(trainer: pl.Trainer) -> int:
+    """The step at which Lightning logs this validation's figures.
+
+    `trainer.global_step` is another: it counts the steps of every optimiser.
+    """
+    return trainer.fit_loop.epoch_loop._batches_that_stepped

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.utilities import rank_zero_only
 
+from xpress.callbacks.pictures import logged_step
 from xpress.loggers.card import card_text, checkpoint_card
 from xpress.loggers.wandb_logger import CHECKPOINT_KEY, WandbLogger
 from xpress.models.face_autoencoder.mesh import write_reconstruction
@@ -26,10 +26,9 @@ class WandbRun(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """The id, by which resuming goes on with the run, and the figures of this moment."""
+        """The id, by which resuming goes on with the run."""
         for logger in _runs(trainer):
-            metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-            checkpoint[CHECKPOINT_KEY] = {"id": logger.version, "metrics": metrics}
+            checkpoint[CHECKPOINT_KEY] = {"id": logger.version}
 
     @rank_zero_only
     def on_validation_batch_end(
@@ -53,7 +52,7 @@ class WandbRun(pl.Callback):
             if write_reconstruction(pl_module, batch, path):
                 for logger in runs:
                     mesh = wandb.Object3D(str(path), caption=f"epoch {trainer.current_epoch}")
-                    logger.log_metrics({"val/mesh": mesh}, trainer.global_step)
+                    logger.log_metrics({"val/mesh": mesh}, logged_step(trainer))
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -73,10 +72,7 @@ def _log_model(logger: WandbLogger, checkpoint: str) -> None:
     import wandb
 
     run = logger.experiment
-    written = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    metrics = written.get(CHECKPOINT_KEY, {}).get("metrics", {})
-    commit = run.settings.git_commit
-    card = checkpoint_card(checkpoint, logger.configuration, metrics, commit)
+    card = checkpoint_card(checkpoint, run.settings.git_commit)
     name = f"{card['task'] or 'model'}-{run.id}"
     artifact = wandb.Artifact(name, type="model", metadata=card)
     # where it lies: a copy in the user's home folder would stay there if it is never uploaded

@@ -12,34 +12,29 @@ from typing import Any
 
 import torch
 
+from xpress.callbacks.run_record import KEY
 
-def checkpoint_card(
-    checkpoint: str | os.PathLike,
-    configuration: Mapping[str, Any],
-    metrics: Mapping[str, float],
-    commit: str | None = None,
-) -> dict[str, Any]:
-    """What is known of a checkpoint, as JSON takes it.
+
+def checkpoint_card(checkpoint: str | os.PathLike, commit: str | None = None) -> dict[str, Any]:
+    """What a checkpoint tells of itself, as JSON takes it.
 
     Args:
-        checkpoint: written by training.
-        configuration: of the whole run, resolved.
-        metrics: figures at the time the checkpoint was written.
+        checkpoint: written by training, with a `RunRecord`.
         commit: of the code that trained.
     """
     loaded = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    state = loaded["state_dict"]
+    record = loaded.get(KEY, {})
     return {
-        "task": configuration.get("task_name"),
+        "task": record.get("task"),
         "file": Path(checkpoint).name,
         "sha256": hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
-        "parameters": sum(tensor.numel() for tensor in state.values()),
+        "parameters": sum(tensor.numel() for tensor in loaded["state_dict"].values()),
         "epoch": loaded["epoch"],
         "global_step": loaded["global_step"],
-        "metrics": dict(metrics),
-        "seed": configuration.get("seed"),
-        "model": configuration.get("model"),
-        "data": configuration.get("data"),
+        "figures": record.get("figures", {}),
+        "seed": record.get("seed"),
+        "model": record.get("model"),
+        "data": record.get("data"),
         "commit": commit,
         "versions": {name: version(name) for name in ("xpress", "torch", "pytorch-lightning")},
     }
@@ -48,14 +43,14 @@ def checkpoint_card(
 def card_text(card: Mapping[str, Any]) -> str:
     """The card as Markdown, for people."""
     lines = [
-        f"# {card['task']}",
+        f"# {card['task'] or card['file']}",
         "",
-        f"`{card['file']}`: {card['parameters']:,} parameters after epoch {card['epoch']} "
+        f"`{card['file']}`: {card['parameters']:,} parameters in epoch {card['epoch']} "
         f"({card['global_step']:,} steps), commit {card['commit'] or 'unknown'}.",
         "",
         "| figure | value |",
         "|---|---|",
-        *(f"| {name} | {value:.4g} |" for name, value in sorted(card["metrics"].items())),
+        *(f"| {name} | {value:.4g} |" for name, value in sorted(card["figures"].items())),
         "",
         "Network and data:",
         "",

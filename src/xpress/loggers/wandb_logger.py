@@ -60,7 +60,6 @@ class WandbLogger(pl_loggers.WandbLogger):
         if offline:
             self._wandb_init["mode"] = "offline"
         self.log_model = log_model
-        self.configuration: dict[str, Any] = {}
 
     @property
     @rank_zero_experiment
@@ -109,12 +108,6 @@ class WandbLogger(pl_loggers.WandbLogger):
         """
         if self._id is None and self._experiment is None:
             self._id = self._wandb_init["id"] = run_id(checkpoint)
-
-    @rank_zero_only
-    def log_hyperparams(self, params: Any) -> None:
-        """Add to the run's configuration, and keep it for the model's card."""
-        super().log_hyperparams(params)
-        self.configuration |= dict(params)
 
     @rank_zero_only
     def close(self, exit_code: int = 0) -> None:

@@ -26,7 +26,7 @@ class Blind(pl.LightningModule):
         return (batch["shade"].float().mean() - self.number) ** 2
 
     def validation_step(self, batch, batch_index, dataloader_idx=0):
-        pass
+        self.log("shade", batch["shade"].float().mean())
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), 0.1)
@@ -91,7 +91,8 @@ def test_pictures_reach_tensorboard(tmp_path: Path):
 
     _fit(Seeing(), tmp_path, logger=TensorBoardLogger(tmp_path, name="", version=""))
     events = EventAccumulator(str(tmp_path), size_guidance={"images": 0}).Reload()
-    assert [event.step for event in events.Images("val/dark")] == [2, 4]
+    figures = [event.step for event in events.Scalars("shade/dataloader_idx_0")]
+    assert [event.step for event in events.Images("val/dark")] == figures
     assert (events.Images("val/dark")[0].width, events.Images("val/dark")[0].height) == (24, 24)
 
 
