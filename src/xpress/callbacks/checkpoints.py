@@ -49,7 +49,7 @@ class RunCheckpoints(ModelCheckpoint):
 
     def __init__(
         self,
-        every_minutes: float | None = 5.0,
+        every_minutes: int | float | None = 5,
         every_n_batches: int | None = None,
         **options: Any,
     ) -> None:

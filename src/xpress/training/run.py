@@ -91,7 +91,7 @@ def build_trainer(config: DictConfig) -> Trainer:
     from pytorch_lightning.callbacks import LearningRateMonitor
     from pytorch_lightning.plugins.io import CheckpointIO
 
-    from xpress.callbacks.random_states import RandomStates
+    from xpress.callbacks.exact_resume import ExactResume
     from xpress.callbacks.run_record import RunRecord
     from xpress.training.files import CheckpointFiles
 
@@ -99,7 +99,7 @@ def build_trainer(config: DictConfig) -> Trainer:
     callbacks: list[Callback] = _instantiate_group(config.get("callbacks"))
     if not loggers:
         callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
-    callbacks.append(RandomStates())
+    callbacks.append(ExactResume())
     if config.get("model") is not None:
         callbacks.append(RunRecord(settings_of(config)))
     plugins: list[Any] = [_instantiate(plugin) for plugin in config.trainer.get("plugins") or []]

@@ -1,4 +1,4 @@
-"""The random states of a run, in its checkpoints."""
+"""What Lightning leaves out of a checkpoint or forgets to take from it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import torch
 from pytorch_lightning import Callback
 
 
-class RandomStates(Callback):
-    """Python's, NumPy's and torch's global random states, of every process.
+class ExactResume(Callback):
+    """A run that is resumed computes what it would have computed.
 
-    They are plain numbers and tensors, so that checkpoints load with `weights_only=True`. With
-    another number of processes than before, those without a state of their own keep the one that
-    the seed gave them. A loader's workers have no part in it: see `data_modules.resumable`.
+    Checkpoints get the global random states of Python, NumPy and torch, of every process: plain
+    numbers and tensors, so that they load with `weights_only=True`. With another number of
+    processes than before, those without a state of their own keep the one that the seed gave
+    them. A loader's workers have no part in it: see `data_modules.resumable`.
+
+    The loader gets its place in the epoch back: Lightning 2.6 forgets it where the loader was
+    asked for its length before, as `trainer.estimated_stepping_batches` does.
     """
 
     def __init__(self) -> None:
@@ -36,10 +40,11 @@ class RandomStates(Callback):
         self._restored = state_dict["processes"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Restore, once everything that draws while a run is set up has drawn."""
+        """Once everything that draws while a run is set up has drawn."""
         if trainer.global_rank < len(self._restored):
             restore(self._restored[trainer.global_rank])
         self._restored = []
+        trainer.fit_loop._load_combined_loader_states()  # nothing, where it was done
 
 
 def collect() -> dict[str, Any]:
