@@ -12,9 +12,15 @@ from jaxtyping import Float
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
-from xpress.data_modules.face_dataset import FaceSource, identity_collate
+from xpress.data_modules.face_dataset import FaceSource
 from xpress.data_modules.landmark_faces import Paths, _named, held_out
-from xpress.data_modules.mouth_dataset import MouthAugment, MouthDataset, MouthSampler, RawMouths
+from xpress.data_modules.mouth_dataset import (
+    MouthAugment,
+    MouthDataset,
+    MouthSampler,
+    RawMouths,
+    as_made,
+)
 from xpress.data_modules.mouth_pack import PackSettings, is_media, made_pack
 from xpress.data_modules.pixels import load_pixels
 from xpress.data_modules.readers import read_records
@@ -216,7 +222,7 @@ class MouthCropsDataModule(LightningDataModule):
             self.train_set,
             sampler,
             self.num_workers,
-            collate_fn=identity_collate,
+            collate_fn=as_made,
             prefetch_factor=4 if self.num_workers else None,
             pin_memory=self.pin_memory,
         )
@@ -234,7 +240,7 @@ class MouthCropsDataModule(LightningDataModule):
     def _eval_loader(self, dataset: MouthDataset | RowStream) -> DataLoader | StreamLoader:
         if isinstance(dataset, RowStream):
             return StreamLoader(dataset, self.num_workers, self.pin_memory, *self._place)
-        return DataLoader(dataset, batch_size=self.batch_size, collate_fn=identity_collate)
+        return DataLoader(dataset, batch_size=self.batch_size, collate_fn=as_made)
 
     def on_after_batch_transfer(
         self, batch: RawMouths | MouthBatch, dataloader_idx: int = 0

@@ -75,7 +75,8 @@ class MouthAugment:
         """The hole, not quite where the lips are."""
         jolt = self.jolt * rng.standard_normal(2)
         wobble = self.wobble * rng.standard_normal(contour.shape)
-        return hole_mask(contour + jolt + wobble, size, float(rng.uniform(*self.grow)))
+        least, most = self.grow
+        return hole_mask(contour + jolt + wobble, size, float(rng.uniform(least, most)))
 
     def filters(self) -> A.Compose:
         """Changes of colour; nothing that blurs, because the truth must stay sharp."""
@@ -159,10 +160,11 @@ class MouthDataset(Dataset):
     def __getitems__(self, indices: Sequence[int]) -> RawMouths:
         """A batch."""
         made = [self._make(index) for index in indices]
-        images, holes, distances, boxes = (np.stack(column) for column in zip(*made, strict=True))
+        image, hole, distance, box = (
+            torch.from_numpy(np.stack(column)) for column in zip(*made, strict=True)
+        )
         row = torch.tensor([int(index) for index in indices])
-        tensors = (torch.from_numpy(a) for a in (images, holes, distances, boxes))
-        return RawMouths(*tensors, row)
+        return RawMouths(image, hole, distance, box, row)
 
     def _make(self, index: int) -> tuple[np.ndarray, ...]:
         row, size = int(index), self.size
@@ -192,6 +194,11 @@ class MouthDataset(Dataset):
         if rng.random() < self.augment.grey:
             pixels = to_grey(pixels)
         return self._filters(image=pixels)["image"], hole
+
+
+def as_made(batch: RawMouths) -> RawMouths:
+    """For loaders: `MouthDataset.__getitems__` has made the batch already."""
+    return batch
 
 
 class MouthSampler(ResumableSampler):

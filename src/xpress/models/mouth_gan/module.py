@@ -111,7 +111,7 @@ class MouthGAN(LightningModule):
 
     def training_step(self, batch: MouthBatch, batch_index: int) -> None:
         """One step of the generator, then one of both discriminators."""
-        optimizer_g, optimizer_d = self.optimizers()
+        optimizer_g, optimizer_d = self.optimizers()  # type: ignore[attr-defined]
         with self.toggled_optimizer(optimizer_g):
             painted = self._generator_step(batch, optimizer_g)
         self.average.update_parameters(self.generator)
@@ -177,7 +177,7 @@ class MouthGAN(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Schedules are stepped by hand: Lightning leaves them alone here."""
-        for schedule in self.lr_schedulers():
+        for schedule in self.lr_schedulers():  # type: ignore[union-attr]
             schedule.step()
 
     def configure_optimizers(self):
