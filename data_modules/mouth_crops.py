@@ -205,6 +205,13 @@ class MouthCropsDataModule(LightningDataModule):
         self.holdout_set = MouthDataset(held, self.size) if held else None
         held_rows = len(self.holdout_set) if self.holdout_set else 0
         log.info("mouths: %d to train on, %d held out", len(self.train_set), held_rows)
+        if self.holdout and not held:
+            share = self.holdout
+            log.warning(
+                "mouths: nobody fell into data.holdout=%s; without figures there is no "
+                "best checkpoint, so raise it",
+                share,
+            )
 
     @property
     def _place(self) -> tuple[int, int]:
