@@ -150,6 +150,8 @@ class StreamLoader:
         world: number of processes.
     """
 
+    batch_sampler = None  # Lightning asks for it wherever there is a sampler
+
     def __init__(
         self,
         stream: RowStream,
