@@ -152,10 +152,9 @@ class MouthCropsDataModule(LightningDataModule):
         if stage == "fit":
             self._setup_fit()
             return
-        paths = {**self.paths["test"], **self.paths["val"]}
-        for name in self.val_names if stage == "validate" else self.test_names:
-            if name not in self.eval_sets:
-                self.eval_sets[name] = self._eval_set(paths[name])
+        for path in self.paths["val" if stage == "validate" else "test"].values():
+            if str(path) not in self.eval_sets:
+                self.eval_sets[str(path)] = self._eval_set(path)
 
     def _eval_set(self, path: str | os.PathLike) -> MouthDataset | RowStream:
         groups = groups_to_stream(False if self.streaming is False else "auto", [path])
@@ -238,11 +237,13 @@ class MouthCropsDataModule(LightningDataModule):
         """Canonical crops, one loader a name of `val_names`."""
         if self._stage == "fit":
             return [self._eval_loader(self.holdout_set)] if self.holdout_set else []
-        return [self._eval_loader(self.eval_sets[name]) for name in self.val_names]
+        paths = self.paths["val"].values()
+        return [self._eval_loader(self.eval_sets[str(path)]) for path in paths]
 
     def test_dataloader(self) -> list[DataLoader | StreamLoader]:
         """Canonical crops, one loader a name of `test_names`."""
-        return [self._eval_loader(self.eval_sets[name]) for name in self.test_names]
+        paths = self.paths["test"].values()
+        return [self._eval_loader(self.eval_sets[str(path)]) for path in paths]
 
     def _eval_loader(self, dataset: MouthDataset | RowStream) -> DataLoader | StreamLoader:
         if isinstance(dataset, RowStream):

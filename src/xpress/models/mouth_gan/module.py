@@ -93,6 +93,8 @@ class MouthGAN(LightningModule):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Held in a list: published weights are neither checkpointed nor averaged.
         self._vgg = [load_vgg19() if self.weights.perceptual > 0 else None]
+        if not (self.judges or self.weights.l1 > 0 or self._vgg[0]):
+            raise InputError("model.weights: every loss is off; give at least l1 a weight")
         self._rows: dict[int, dict[str, list[tuple[Tensor, Tensor]]]] = {}
 
     def forward(self, filled: Tensor, hole: Tensor) -> Tensor:
@@ -128,27 +130,27 @@ class MouthGAN(LightningModule):
 
     def generator_terms(self, batch: MouthBatch, painted: Tensor) -> dict[str, Tensor]:
         """Every active loss of the generator, not yet weighted."""
-        weights, hole = self.weights, batch.hole
-        weight = losses.boundary_weight(
-            hole,
-            batch.distance,
-            weights.boundary,
-            weights.surroundings,
-            self.hparams["boundary_reach"],
-        )
-        terms = {"l1": losses.weighted_l1(painted, batch.image, weight)}
+        weights, kind = self.weights, self.hparams["adversarial"]
+        terms = {}
+        if weights.l1 > 0:
+            reach = self.hparams["boundary_reach"]
+            weight = losses.boundary_weight(
+                batch.hole, batch.distance, weights.boundary, weights.surroundings, reach
+            )
+            terms["l1"] = losses.weighted_l1(painted, batch.image, weight)
         composite = batch.composite(painted)
         for name in self.judges:
             logits, fake = self._judge(name, composite, batch)
             with torch.no_grad():
                 _, real = self._judge(name, batch.image, batch)
-            kind = self.hparams["adversarial"]
-            terms[f"adversarial_{name}"] = losses.generator_loss(logits, kind)
-            terms[f"features_{name}"] = losses.feature_difference(real, fake)
+            if getattr(weights, f"adversarial_{name}") > 0:
+                terms[f"adversarial_{name}"] = losses.generator_loss(logits, kind)
+            if getattr(weights, f"features_{name}") > 0:
+                terms[f"features_{name}"] = losses.feature_difference(real, fake)
         if self._vgg[0] is not None:
             network = self._vgg[0].to(self.device)
             terms["perceptual"] = perceptual_loss(network, composite, batch.image)
-        return {name: value for name, value in terms.items() if getattr(weights, name) > 0}
+        return terms
 
     def _discriminator_step(self, batch: MouthBatch, painted: Tensor, optimizer: Any) -> None:
         composite = batch.composite(painted)
