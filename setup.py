@@ -18,6 +18,7 @@ CORE = [
     "opencv-python-headless>=4.10",
     "pillow>=11",
     "pyarrow>=18",
+    "pydantic>=2.9",
     "pytorch-lightning>=2.6,<3",
     "rich>=13",
     "safetensors>=0.5",

@@ -24,7 +24,7 @@ CONFIG_MODULE = "xpress.conf"
 VERSION_BASE = "1.3"
 CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
 
-_PATH_OPTIONS = ("source", "target", "output", "source_neutral", "ckpt", "export")
+_PATH_OPTIONS = ("source", "target", "output", "source_neutral", "weights", "ckpt", "export")
 _ROUTING = ("task", "job", "task_name", "hydra")
 
 
@@ -43,6 +43,14 @@ class Region(Enum):
     brows = "brows"
 
 
+class Mouth(Enum):
+    """What fills the opened mouth."""
+
+    generator = "generator"
+    model = "model"
+    none = "none"
+
+
 @dataclass
 class InferOptions:
     """Every option of `infer`; the chosen task's file says which ones it takes.
@@ -57,12 +65,15 @@ class InferOptions:
         strength: factor on the expression's change, 1 is the source's own.
         regions: what may move; all of the face without it.
         face: `largest`, `all` or an index from left to right.
-        mouth: what fills the opened mouth.
+        mouth: what fills the opened mouth: the network trained for it, the face model's teeth and
+            tongue, or nothing.
         source_neutral: picture of the source's neutral face; the first frames without it.
         smoothing: filter pose and expression over time.
         overwrite: replace an output that exists.
         progress: show a progress bar.
         threads: CPU threads.
+        weights: folder of own networks that `train … export=DIR` has written; what it lacks, and
+            all without it, comes from the package.
     """
 
     job: Optional[dict[str, Any]] = None  # noqa: UP045  (OmegaConf reads this form alone)
@@ -74,12 +85,13 @@ class InferOptions:
     strength: float = 1.0
     regions: Optional[list[Region]] = None  # noqa: UP045
     face: str = "largest"
-    mouth: str = "model"
+    mouth: Mouth = Mouth.generator
     source_neutral: Optional[str] = None  # noqa: UP045
     smoothing: bool = True
     overwrite: bool = True
     progress: bool = True
     threads: int = field(default=2)
+    weights: Optional[str] = None  # noqa: UP045
 
 
 ConfigStore.instance().store(name="infer_options", node=InferOptions)
@@ -138,13 +150,17 @@ def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
         overrides: the arguments that have to mean something to the task.
 
     Raises:
-        InputError: no task, options that the task does not take, or missing ones.
+        InputError: no task, options that the task does not take, missing ones, or, for `train`,
+            values of the wrong type.
     """
     choices = tasks(command)
     if config.task_name is None:
         raise InputError(f"no task given; choose task={'|'.join(choices)}")
-    if command != "infer":
-        return
+    if command == "train":
+        # loads what is trained, and with it torch, which --help does without
+        from xpress.validation import check_training
+
+        return check_training(config)
     taken = _taken_options(config)
     for name in (override.key_or_group for override in _parse(overrides)):
         if name.partition(".")[0] not in (*taken, *_ROUTING):
@@ -175,6 +191,8 @@ def explain(error: Exception, command: str, overrides: Sequence[str]) -> str:
     if unknown:
         name = unknown[1] or unknown[2]
         rest = [text for text in overrides if text.partition("=")[0].strip("+~") != name]
+        if command == "train" and _is_left_out(name, rest):
+            return f"{name}: the configuration leaves it at its default; write +{name}=…"
         return f"{name}: no such option{_nearest(name, _option_names(command, rest))}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     what = "needs a list, as in name=[a,b]" if "not a ListConfig" in str(cause) else ""
@@ -215,6 +233,15 @@ def _option_names(command: str, overrides: Sequence[str]) -> list[str]:
     if command == "infer" and config.job is not None:
         return ["task", *_taken_options(config)]
     return ["task", "data", "model", "experiment", "hparams_search", *_flat_names(config)]
+
+
+def _is_left_out(name: str, overrides: Sequence[str]) -> bool:
+    from xpress.validation import takes
+
+    try:
+        return takes(_compose("train", overrides), name)
+    except CONFIG_ERRORS:
+        return False
 
 
 def _flat_names(config: DictConfig, prefix: str = "") -> list[str]:
