@@ -10,7 +10,7 @@ import albumentations as A
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 from xpress.data_modules.augment import cut_flipped, to_grey
@@ -236,6 +236,16 @@ def opening(
     area = np.abs((x * np.roll(y, -1, 1) - np.roll(x, -1, 1) * y).sum(1)) / 2
     width = np.ptp(lips[..., 0], axis=1)
     return area / np.maximum(width, 1e-6) ** 2
+
+
+def is_open(
+    lips: Float[np.ndarray, "N M 2"],
+    inner: Float[np.ndarray, "N K 2"],
+    least_opening: float,
+    least_width: float,
+) -> Bool[np.ndarray, " N"]:
+    """Which mouths are open and large enough to show something."""
+    return (opening(lips, inner) >= least_opening) & (np.ptp(lips[..., 0], axis=1) >= least_width)
 
 
 def surroundings(

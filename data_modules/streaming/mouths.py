@@ -10,8 +10,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 from xpress.data_modules.face_dataset import FaceSource
-from xpress.data_modules.mouth_dataset import INNER, OUTER, MouthAugment, MouthDataset, RawMouths
-from xpress.data_modules.mouth_dataset import opening as opening_of
+from xpress.data_modules.mouth_dataset import (
+    INNER,
+    OUTER,
+    MouthAugment,
+    MouthDataset,
+    RawMouths,
+    is_open,
+)
 from xpress.data_modules.pixels import EncodedPixels
 from xpress.data_modules.readers.parquet import points_of
 from xpress.data_modules.readers.records import CONTOUR_POINTS, decode
@@ -75,6 +81,7 @@ class MouthStreams:
         batch_size: rows of a batch.
         make: makes training batches.
         least_opening: area of the hole over the lips' width squared; others are left out.
+        least_width: of the lips in pixels, likewise.
         out: takes identities and keys, gives (N,) who is held out for validation; None: nobody.
         shuffle_rows: see `RowStream`.
         seed: see `RowStream`.
@@ -86,11 +93,12 @@ class MouthStreams:
         batch_size: int,
         make: MouthMaker,
         least_opening: float,
+        least_width: float = 0.0,
         out: Callable[[list[str], list[str]], np.ndarray] | None = None,
         shuffle_rows: int = 8192,
         seed: int = 0,
     ) -> None:
-        kept, held = open_mouths(groups, least_opening), list[RowGroup]()
+        kept, held = open_mouths(groups, least_opening, least_width), list[RowGroup]()
         if out is not None:
             kept, held = split_groups(kept, NAMES, lambda t, g: out(*group_names(g, t)[::-1]))
         if not kept:
@@ -118,8 +126,10 @@ class MouthStreams:
         return MouthDataset(sources, self.train.make.size)  # type: ignore[attr-defined]
 
 
-def open_mouths(groups: Sequence[RowGroup], least_opening: float) -> list[RowGroup]:
-    """The rows whose mouths are open, by their landmarks; pictures are not read.
+def open_mouths(
+    groups: Sequence[RowGroup], least_opening: float, least_width: float = 0.0
+) -> list[RowGroup]:
+    """The rows whose mouths are open and wide enough, by their landmarks; pictures are not read.
 
     Raises:
         InputError: there are none.
@@ -129,7 +139,8 @@ def open_mouths(groups: Sequence[RowGroup], least_opening: float) -> list[RowGro
         where = group.shard.name
         landmarks, known = points_of(table, "landmarks68", 68, where)
         contours, has_contours = points_of(table, "contours", CONTOUR_POINTS, where)
-        wide = opening_of(landmarks[:, OUTER], contours[:, INNER]) >= least_opening
+        lips, inner = landmarks[:, OUTER], contours[:, INNER]
+        wide = is_open(lips, inner, least_opening, least_width)
         return known & has_contours & wide
 
     chosen = split_groups(groups, ("landmarks68", "contours"), opened)[1]

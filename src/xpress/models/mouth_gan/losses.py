@@ -28,7 +28,7 @@ class MouthLossWeights:
         features_local: of the local one's.
     """
 
-    l1: float = 30.0
+    l1: float = 45.0
     boundary: float = 2.0
     surroundings: float = 0.3
     perceptual: float = 0.0

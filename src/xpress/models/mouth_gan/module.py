@@ -66,7 +66,7 @@ class MouthGAN(LightningModule):
         learning_rate: float = 1e-3,
         discriminator_learning_rate: float = 4e-4,
         betas: Sequence[float] = (0.5, 0.99),
-        decay_from: float = 0.5,
+        decay_from: float = 0.6,
         ema_decay: float = 0.998,
         init_from: str | None = None,
     ) -> None:
