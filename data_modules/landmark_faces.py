@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 from xpress.data_modules.augment import Augment
@@ -93,8 +94,8 @@ class LandmarkFacesDataModule(LightningDataModule):
         val: Paths = (),
         test: Paths = (),
         image_size: int = 128,
-        batch_size: int = 128,
-        num_workers: int = 1,
+        batch_size: PositiveInt = 128,
+        num_workers: NonNegativeInt = 1,
         holdout: float = 0.05,
         validate_on: str = "holdout",
         fits: str | os.PathLike | None = None,

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Subset
 from xpress.data_modules.augment import Augment
@@ -69,8 +70,8 @@ class SyntheticFacesDataModule(LightningDataModule):
         backgrounds: Sequence[Path_] = (),
         processes: int = 2,
         image_size: int = 128,
-        batch_size: int = 128,
-        num_workers: int = 1,
+        batch_size: PositiveInt = 128,
+        num_workers: NonNegativeInt = 1,
         holdout: float = 0.02,
         augment: Augment | None = None,
         seed: int = 0,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from kornia.metrics import ssim
+from pydantic import PositiveFloat
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
@@ -55,13 +56,13 @@ class FaceAutoencoder(LightningModule):
     def __init__(
         self,
         morphable: str | None = None,
-        width: float = 0.5,
+        width: PositiveFloat = 0.5,
         size: int = 128,
         head_channels: Sequence[int] = (64, 16),
         dropout: float = 0.0,
         weights: LossWeights | Callable[[], LossWeights] = LossWeights,
         rasterizer: str = "auto",
-        learning_rate: float = 2e-3,
+        learning_rate: PositiveFloat = 2e-3,
         weight_decay: float = 1e-3,
         render_rows: int = 48,
         color_only: bool = False,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from pydantic import PositiveFloat
 from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -63,8 +64,8 @@ class MouthGAN(LightningModule):
         adversarial: str = "lsgan",
         weights: MouthLossWeights | Callable[[], MouthLossWeights] = MouthLossWeights,
         boundary_reach: float = 3.0,
-        learning_rate: float = 1e-3,
-        discriminator_learning_rate: float = 4e-4,
+        learning_rate: PositiveFloat = 1e-3,
+        discriminator_learning_rate: PositiveFloat = 4e-4,
         betas: Sequence[float] = (0.5, 0.99),
         decay_from: float = 0.6,
         ema_decay: float = 0.998,
