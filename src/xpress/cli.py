@@ -77,6 +77,10 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
         if started:
             raise
         _fail(configuration.explain(error, name, arguments.overrides))
+    except (ImportError, RuntimeError) as error:
+        if started or "plugin" not in str(error):
+            raise
+        _fail(f"{str(error).splitlines()[0]}; install the extra: pip install 'xpress[sweeps]'")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -95,6 +95,7 @@ class InferOptions:
 
 
 ConfigStore.instance().store(name="infer_options", node=InferOptions)
+OmegaConf.register_new_resolver("optuna_direction", {"min": "minimize", "max": "maximize"}.get)
 
 
 def tasks(command: str) -> list[str]:
