@@ -1,0 +1,72 @@
+import hashlib
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from xpress.errors import InputError
+from xpress.export.mouth import export_mouth_generator
+from xpress.models.mouth_gan.module import MouthGAN
+from xpress.models.mouth_gan.networks import MouthGenerator
+
+SETTINGS = {"size": 32, "channels": [4, 8, 16], "repeats": [1, 1], "expansion": 2}
+
+
+@pytest.fixture
+def module() -> MouthGAN:
+    torch.manual_seed(0)
+    gan = MouthGAN(**SETTINGS, discriminator_channels=[8], local_channels=[8])
+    for layer in gan.average.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_(std=0.2)
+            layer.running_var.uniform_(0.1, 0.5)
+    return gan
+
+
+@pytest.mark.slow
+def test_the_exported_average_paints_the_same_for_any_batch(module, tmp_path):
+    checkpoint = tmp_path / "last.ckpt"
+    content = {"state_dict": module.state_dict(), "hyper_parameters": dict(module.hparams)}
+    torch.save(content, checkpoint)
+    folder = export_mouth_generator(checkpoint, tmp_path / "out", {"trained on": "nothing"})
+    assert sorted(p.name for p in folder.iterdir()) == [
+        *("mouth.json", "mouth.onnx", "mouth.safetensors")
+    ]
+    session = onnxruntime.InferenceSession(folder / "mouth.onnx")
+    assert [node.name for node in session.get_inputs()] == ["filled", "hole"]
+    generator = torch.Generator().manual_seed(1)
+    for batch in (1, 5):
+        filled = torch.rand(batch, 3, 32, 32, generator=generator)
+        hole = torch.rand(batch, 1, 32, 32, generator=generator).round()
+        (painted,) = session.run(["painted"], {"filled": filled.numpy(), "hole": hole.numpy()})
+        with torch.no_grad():
+            expected = module(filled, hole).numpy()
+            other = module.generator.eval()(filled, hole).numpy()
+        np.testing.assert_allclose(painted, expected, atol=1e-3)
+        assert np.abs(painted - other).max() > 0.01  # not the one that was not averaged
+    kinds = {node.op_type for node in onnx.load(folder / "mouth.onnx").graph.node}
+    assert "BatchNormalization" not in kinds
+    assert b"networks.py" not in (folder / "mouth.onnx").read_bytes()
+
+    card = json.loads((folder / "mouth.json").read_text())
+    weights = folder / "mouth.safetensors"
+    assert card["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert card["network"] == SETTINGS
+    assert (card["size"], card["ratio"], card["trained on"]) == (32, 1.5, "nothing")
+    network = MouthGenerator(*(SETTINGS[name] for name in ("channels", "repeats", "expansion")))
+    network.load_state_dict(load_file(weights))
+    assert card["parameters"] == sum(p.numel() for p in network.parameters())
+
+
+def test_what_cannot_be_exported_is_told(module, tmp_path):
+    checkpoint = tmp_path / "last.ckpt"
+    torch.save({"state_dict": module.state_dict(), "hyper_parameters": {"size": 32}}, checkpoint)
+    with pytest.raises(InputError, match="lacks the settings channels, expansion, repeats"):
+        export_mouth_generator(checkpoint, tmp_path / "out")
+    with pytest.raises(InputError, match="no such weights file"):
+        export_mouth_generator(tmp_path / "missing.ckpt", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

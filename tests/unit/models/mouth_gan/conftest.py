@@ -1,0 +1,59 @@
+"""Eight drawn mouths, and a network small enough to train on them in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import distance_transform_edt
+
+from xpress.models.mouth_gan.module import MouthGAN
+from xpress.structures import MouthBatch
+
+SIZE = 32
+TINY: dict[str, Any] = {
+    "size": SIZE,
+    "channels": (4, 8, 16),
+    "repeats": (1, 1),
+    "expansion": 2,
+    "discriminator_channels": (8, 16),
+    "local_channels": (8,),
+    "local_size": (8, 16),
+}
+
+
+def drawn_mouth(rng: np.random.Generator, row: int) -> tuple[np.ndarray, ...]:
+    """Skin with a dark ellipse in which bright teeth stand: picture, hole, distance, box."""
+    y, x = np.mgrid[:SIZE, :SIZE] + 0.0
+    middle, (a, b) = (SIZE - 1) / 2, (9.0, 3.0 + 0.5 * row)
+    hole = ((x - middle) / a) ** 2 + ((y - middle) / b) ** 2 <= 1
+    image = np.tile(rng.uniform(0.5, 0.8, (3, 1, 1)) * [[[1.0]]], (1, SIZE, SIZE))
+    image += 0.02 * rng.standard_normal(image.shape)
+    inside = np.where(y < middle, 0.85, 0.15) + 0.1 * np.cos(x * 1.3)
+    image = np.where(hole, inside, image).clip(0, 1)
+    distance = np.where(hole, distance_transform_edt(hole), distance_transform_edt(~hole)) - 0.5
+    box = np.array([middle - a - 1, middle - b - 1, middle + a + 2, middle + b + 2])
+    return image, hole[None], distance[None], box
+
+
+@pytest.fixture
+def mouths() -> MouthBatch:
+    """The first is the least open."""
+    rng = np.random.default_rng(0)
+    columns = zip(*(drawn_mouth(rng, row) for row in range(8)), strict=True)
+    image, hole, distance, box = (torch.from_numpy(np.stack(c)).float() for c in columns)
+    return MouthBatch(image, hole, distance, box, torch.arange(8))
+
+
+@pytest.fixture
+def tiny() -> Callable[..., MouthGAN]:
+    """Makes the network, always with the same weights."""
+
+    def make(**changes: Any) -> MouthGAN:
+        torch.manual_seed(0)
+        return MouthGAN(**{**TINY, **changes})
+
+    return make

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from xpress.models.mouth_gan.networks import MouthGenerator, PatchDiscriminator, crop_boxes
+
+
+@pytest.fixture(scope="module")
+def generator() -> MouthGenerator:
+    torch.manual_seed(0)
+    return MouthGenerator().eval()
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (128, 128), (32, 64)])
+def test_the_painting_is_a_picture_of_the_same_size(generator, height, width):
+    filled, hole = torch.rand(2, 3, height, width), torch.rand(2, 1, height, width).round()
+    with torch.no_grad():
+        painted = generator(filled, hole)
+        again = generator(filled, 1 - hole)
+    assert painted.shape == filled.shape
+    assert painted.min() > 0
+    assert painted.max() < 1
+    assert not torch.equal(painted, again)
+
+
+def test_the_generator_is_small(generator):
+    assert sum(p.numel() for p in generator.parameters()) <= 2_000_000
+    assert generator.stride == 16
+
+
+def test_every_parameter_takes_part():
+    network = MouthGenerator((4, 8, 16), (2, 2), 2)
+    network(torch.rand(2, 3, 16, 16), torch.ones(2, 1, 16, 16)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_the_deepest_map_sees_all_of_the_crop():
+    network = MouthGenerator((4, 8, 16, 16), (1, 1, 2), 2).eval()
+    filled = torch.rand(1, 3, 32, 32, requires_grad=True)
+    network(filled, torch.zeros(1, 1, 32, 32))[0, :, 16, 16].sum().backward()
+    assert filled.grad.abs().sum(1)[0, 4, 4] > 0
+
+
+def test_channels_and_repeats_must_fit():
+    with pytest.raises(ValueError, match="3 channels need 2 repeats"):
+        MouthGenerator((4, 8, 16), (1, 1, 1))
+    with pytest.raises(TypeError):
+        MouthGenerator((4, 8), (1,))(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))
+
+
+def test_discriminators_halve_the_picture():
+    logits, features = PatchDiscriminator(4, (24, 48, 96, 192))(torch.rand(2, 4, 96, 96))
+    assert logits.shape == (2, 1, 6, 6)
+    assert [tuple(f.shape[1:]) for f in features] == [
+        *((24, 48, 48), (48, 24, 24), (96, 12, 12), (192, 6, 6))
+    ]
+    logits, features = PatchDiscriminator(4, (32, 64, 128))(torch.rand(2, 4, 32, 64))
+    assert logits.shape == (2, 1, 4, 8)
+    assert len(features) == 3
+
+
+def test_spectral_norms_are_at_most_one():
+    torch.manual_seed(0)
+    network = PatchDiscriminator(4, (8, 16))
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.parametrizations.weight.original.mul_(50)
+        for _ in range(50):
+            network(torch.rand(1, 4, 16, 16))
+    network.eval()
+    layers = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert len(layers) == 3
+    for layer in layers:
+        largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0]
+        assert largest == pytest.approx(1, abs=0.01)
+
+
+def test_a_box_of_whole_pixels_is_a_slice():
+    image = torch.rand(2, 3, 20, 30)
+    boxes = torch.tensor([[3.0, 5.0, 19.0, 13.0], [0.0, 12.0, 16.0, 20.0]])
+    cut = crop_boxes(image, boxes, (8, 16))
+    torch.testing.assert_close(cut[0], image[0, :, 5:13, 3:19], atol=1e-5, rtol=0)
+    torch.testing.assert_close(cut[1], image[1, :, 12:20, 0:16], atol=1e-5, rtol=0)
+    whole = torch.tensor([[0.0, 0.0, 30.0, 20.0]]).expand(2, 4)
+    torch.testing.assert_close(crop_boxes(image, whole, (20, 30)), image, atol=1e-5, rtol=0)
+
+
+def test_a_box_twice_as_large_is_averaged_and_the_border_repeated():
+    image = torch.rand(1, 2, 16, 16)
+    half = crop_boxes(image, torch.tensor([[4.0, 2.0, 12.0, 10.0]]), (4, 4))
+    torch.testing.assert_close(half, F.avg_pool2d(image[:, :, 2:10, 4:12], 2), atol=1e-5, rtol=0)
+    beyond = crop_boxes(image, torch.tensor([[-4.0, 0.0, 4.0, 8.0]]), (8, 8))
+    edge = image[:, :, :8, :1].expand(-1, -1, -1, 4)
+    torch.testing.assert_close(beyond[..., :4], edge, atol=1e-5, rtol=0)
+
+
+def test_boxes_carry_gradients_to_the_picture():
+    image = torch.rand(1, 1, 8, 8, requires_grad=True)
+    crop_boxes(image, torch.tensor([[2.0, 2.0, 6.0, 6.0]]), (4, 4)).sum().backward()
+    expected = torch.zeros(8, 8)
+    expected[2:6, 2:6] = 1
+    torch.testing.assert_close(image.grad[0, 0], expected, atol=1e-5, rtol=0)
