@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeInt, PositiveInt
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 from xpress.data_modules.face_dataset import FaceSource
 from xpress.data_modules.landmark_faces import Paths, _named, held_out
 from xpress.data_modules.mouth_dataset import (
+    INNER,
+    OUTER,
     MouthAugment,
     MouthDataset,
     MouthSampler,
     RawMouths,
     as_made,
+    is_open,
 )
-from xpress.data_modules.mouth_pack import PackSettings, is_media, made_pack
+from xpress.data_modules.mouth_media import is_media
+from xpress.data_modules.mouth_pack import PackSettings, made_pack
 from xpress.data_modules.pixels import load_pixels
 from xpress.data_modules.readers import read_records
 from xpress.data_modules.resumable import resumable_loader
@@ -56,7 +62,9 @@ class MouthCropsDataModule(LightningDataModule):
             of their name.
         least_opening: area of the hole over the lips' width squared; more closed mouths are left
             out.
+        least_width: of the lips, pixels of the picture; smaller mouths show no teeth.
         open_more: how much more often a wide open mouth is drawn than one barely open.
+        pack_weights: multiplies how often each entry of `train` is drawn; not when streaming.
         augment: how training crops vary.
         cache: "auto", "decoded" or "encoded", see `pixels.load_pixels`.
         pin_memory: page-locked batches, for a GPU.
@@ -76,11 +84,13 @@ class MouthCropsDataModule(LightningDataModule):
         val: Paths = (),
         test: Paths = (),
         size: int = SIZE,
-        batch_size: int = 32,
-        num_workers: int = 1,
+        batch_size: PositiveInt = 32,
+        num_workers: NonNegativeInt = 1,
         holdout: float = 0.1,
         least_opening: float = 0.02,
+        least_width: float = 20.0,
         open_more: float = 3.0,
+        pack_weights: Sequence[float] | None = None,
         augment: MouthAugment | None = None,
         cache: str = "auto",
         pin_memory: bool = False,
@@ -96,7 +106,11 @@ class MouthCropsDataModule(LightningDataModule):
             raise InputError(f"data.holdout={holdout}: give a share below 1")
         self.paths = {"train": _named(train), "val": _named(val), "test": _named(test or val)}
         self.size, self.batch_size, self.num_workers = size, batch_size, num_workers
-        self.holdout, self.least_opening, self.open_more = holdout, least_opening, open_more
+        self.holdout, self.open_more = holdout, open_more
+        self.least_opening, self.least_width = least_opening, least_width
+        self.pack_weights = list(pack_weights or [1.0] * len(self.paths["train"]))
+        if len(self.pack_weights) != len(self.paths["train"]):
+            raise InputError(f"data.pack_weights: give {len(self.paths['train'])}, one a pack")
         self.augment = augment or MouthAugment()
         self.cache, self.pin_memory, self.seed = cache, pin_memory, seed
         self.pack_folder = pack_folder
@@ -159,15 +173,14 @@ class MouthCropsDataModule(LightningDataModule):
     def _eval_set(self, path: str | os.PathLike) -> MouthDataset | RowStream:
         groups = groups_to_stream(False if self.streaming is False else "auto", [path])
         if groups is not None:
-            groups = open_mouths(groups, self.least_opening)
+            groups = open_mouths(groups, self.least_opening, self.least_width)
             return RowStream(groups, MouthMaker(self.size), self.batch_size)
         return MouthDataset([self._source(path)], self.size)
 
     def _source(self, path: str | os.PathLike) -> FaceSource:
         records = read_records(path)
-        open_ = np.zeros(len(records), bool)
-        known = MouthDataset([FaceSource(records, ())], self.size)  # type: ignore[arg-type]
-        open_ = records.has_contours & (known.openings() >= self.least_opening)
+        lips, inner = records.landmarks68[:, OUTER], records.contours[:, INNER]
+        open_ = is_open(lips, inner, self.least_opening, self.least_width) & records.has_contours
         if not open_.any():
             raise InputError(f"{path}: no opened mouth with contours of the lips; add some")
         log.info("%s: %d of %d mouths are open", path, int(open_.sum()), len(records))
@@ -181,26 +194,32 @@ class MouthCropsDataModule(LightningDataModule):
             raise InputError("data.train: nothing given; name at least one pack or folder")
         groups = groups_to_stream(self.streaming, self.paths["train"].values())
         if groups is not None:
+            if len(set(self.pack_weights)) > 1:
+                raise InputError("data.pack_weights: streams draw every row once; leave it out")
             self._streams = MouthStreams(
                 groups,
                 self.batch_size,
                 MouthMaker(self.size, self.augment),
                 self.least_opening,
+                self.least_width,
                 partial(held_out, share=self.holdout) if self.holdout else None,
                 self.shuffle_rows,
                 self.seed,
             )
             self.train_set, self.holdout_set = self._streams.train, self._streams.holdout
             return
-        kept, held = [], []
-        for path in self.paths["train"].values():
+        kept, held, scales = [], [], []
+        for path, scale in zip(self.paths["train"].values(), self.pack_weights, strict=True):
             source = self._source(path)
             out = held_out(source.records.identities, source.records.keys, self.holdout)
             held += [part_of(source, np.flatnonzero(out))] if out.any() else []
             kept += [part_of(source, np.flatnonzero(~out))] if not out.all() else []
+            scales.append(np.full(int((~out).sum()), scale))
         if not kept:
             raise InputError(f"data.holdout={self.holdout}: leaves nobody to train on")
         self.train_set = MouthDataset(kept, self.size, self.augment, self.seed)
+        openings = self.train_set.openings()
+        self._weights = opening_weights(openings, self.open_more) * np.concatenate(scales)
         self.holdout_set = MouthDataset(held, self.size) if held else None
         held_rows = len(self.holdout_set) if self.holdout_set else 0
         log.info("mouths: %d to train on, %d held out", len(self.train_set), held_rows)
@@ -222,8 +241,7 @@ class MouthCropsDataModule(LightningDataModule):
             raise InputError("data: call setup('fit') before train_dataloader()")
         if isinstance(self.train_set, RowStream):
             return StreamLoader(self.train_set, self.num_workers, self.pin_memory, *self._place)
-        weights = opening_weights(self.train_set.openings(), self.open_more)
-        sampler = MouthSampler(weights, self.batch_size, self.seed, *self._place)
+        sampler = MouthSampler(self._weights, self.batch_size, self.seed, *self._place)
         return resumable_loader(
             self.train_set,
             sampler,

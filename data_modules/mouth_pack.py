@@ -27,8 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import UInt8
 from tqdm import tqdm
-from xpress.data_modules.readers import is_packed
-from xpress.data_modules.readers.shards import is_pattern, is_remote
+from xpress.data_modules.mouth_media import media_files
 
 from xpress.errors import InputError
 from xpress.media.files import written_beside
@@ -39,15 +38,6 @@ from xpress.reenactment.reenactor import Reenactor
 from xpress.reenactment.track import FaceTracker
 
 log = logging.getLogger(__name__)
-
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-VIDEOS = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts"),
-    *(".mts", ".m2ts", ".3gp", ".ogv", ".gif"),
-)
-"""Suffixes that are looked for in a folder; what a file is, its content says."""
-LABELS = (".parquet", ".csv")
-"""Suffixes of files that bring landmarks of their own."""
 
 PACK_RATIO = 2.0
 """Side of a stored crop over the width of the lips: room for shifted and turned crops."""
@@ -103,42 +93,6 @@ class PackCounts:
         if self.faceless:
             text += f"; {self.faceless} without a face or with its mouth beyond the border"
         return text + (f"; {self.broken} files could not be read to the end" if self.broken else "")
-
-
-def is_media(path: str | os.PathLike) -> bool:
-    """Whether a path means videos or pictures of which a pack is to be made.
-
-    A folder does, unless it holds Parquet files; a file does, unless it is of `LABELS`.
-    """
-    if is_remote(path) or is_pattern(path):
-        return False
-    local = Path(path)
-    if local.is_dir():
-        return not is_packed(local)
-    return local.is_file() and local.suffix.lower() not in LABELS
-
-
-def media_files(path: str | os.PathLike) -> list[Path]:
-    """The videos and pictures below a folder, sorted; a file is itself.
-
-    Hidden files and folders are left out.
-
-    Raises:
-        InputError: there is none.
-    """
-    path = Path(path)
-    if path.is_file():
-        return [path]
-    found = [
-        file
-        for file in path.rglob("*")
-        if file.suffix.lower() in PICTURES + VIDEOS
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        and file.is_file()
-    ]
-    if not found:
-        raise InputError(f"{path}: holds no picture, no video and no .parquet; check the path")
-    return sorted(found)
 
 
 def made_pack(
