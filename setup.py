@@ -8,6 +8,7 @@ CORE = [
     "albumentations>=2.0,<3",
     "av>=14",
     "dlib-bin>=19.24",
+    "fsspec[http]>=2024.6",
     "hydra-core>=1.3.2,<1.4",
     "jaxtyping>=0.2.36",
     "kornia>=0.8",
@@ -33,6 +34,7 @@ EXTRAS = {
     "demo": ["gradio>=5"],
     "export": ["onnx>=1.17", "onnxscript>=0.3"],
     "live": [],  # cameras are read through PyAV, which the core has
+    "remote": ["gcsfs>=2024.6", "s3fs>=2024.6"],  # packs on s3:// and gs://; https:// needs nothing
     "pytorch3d": ["pytorch3d>=0.7.5"],
     "sweeps": [
         "hydra-joblib-launcher>=1.2",
