@@ -31,6 +31,32 @@ FACES = [
     "data.epoch_size=24",
     "data.cache=encoded",
 ]
+# The same for the GAN: the generator keeps its batch statistics, both optimisers train.
+FROZEN = """
+from xpress.models.mouth_gan.module import MouthGAN
+
+class FrozenMouthGAN(MouthGAN):
+    def on_train_epoch_start(self):
+        super().on_train_epoch_start()
+        self.generator.eval()
+"""
+MOUTHS = [
+    "task=mouth_gan",
+    "model._target_=frozen.FrozenMouthGAN",
+    "model.channels=[8,8,8,8,8]",
+    "model.repeats=[1,1,1,1]",
+    "model.discriminator_channels=[8,8,8,8]",
+    "model.local_channels=[8,8,8]",
+    "model.decay_from=1",
+    "data.augment.ratio=[1.5,1.5]",
+    *(f"data.augment.{name}=0" for name in ("shift", "roll", "flip", "grey", "photometric")),
+    "data.augment.grow=[0,0]",
+    "data.augment.jolt=0",
+    "data.augment.wobble=0",
+    "data.holdout=0.3",
+    "data.num_workers=0",
+    "data.cache=encoded",
+]
 COMMON = [
     "trainer.max_epochs=1",
     "trainer.log_every_n_steps=1",
@@ -49,15 +75,25 @@ def face_pack(packs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def mouth_pack(packs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 mouths of many people."""
+    path = tmp_path_factory.mktemp("packs") / "mouths.parquet"
+    pq.write_table(pq.read_table(packs / "mouths-val.parquet").take(list(range(0, 640, 16))), path)
+    return path
+
+
 def start(repository: Path, folder: Path, *arguments: str, before: tuple[str, ...] = ()):
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "frozen.py").write_text(FROZEN)
+    settings = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(folder)}
     return subprocess.Popen(
         [sys.executable, *before, str(repository / "train.py"), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+        env=os.environ | settings,
     )
 
 
@@ -94,9 +130,10 @@ def assert_same(first: Path, second: Path) -> None:
 
 
 def written(run: Path) -> set[str]:
-    """Files of a run without logs, whose number may depend on that of the processes."""
+    """Files of a run without its logs, of which every process has one."""
     files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
-    return {name for name in files if not name.endswith(".log") and ".hydra" not in name}
+    logs = (".log", ".py", ".pyc")
+    return {name for name in files if not name.endswith(logs) and ".hydra" not in name}
 
 
 @pytest.fixture(scope="session")
@@ -141,3 +178,16 @@ def test_two_nodes_of_torchrun_train_as_one_process(
     assert "GLOBAL_RANK: 1, MEMBER: 2/2" in printed
     assert_same(one_process, tmp_path / "0")
     assert not {n for n in written(tmp_path / "1") if n.startswith(("checkpoints", "pictures"))}
+
+
+@pytest.mark.slow
+def test_both_optimisers_of_the_gan_train_in_two_processes_as_in_one(
+    repository: Path, mouth_pack: Path, tmp_path: Path
+):
+    job = [*MOUTHS, *COMMON, f"data.train=[{mouth_pack}]"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    finish(start(repository, one, *job, "trainer=cpu", "data.batch_size=8"))
+    finish(start(repository, two, *job, "trainer=ddp_sim", "data.batch_size=4"))
+    assert_same(one, two)
+    assert any(name.startswith("discriminators") for name in weights(one))
+    assert written(one) == written(two)

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from xpress.models.gather import mean_count
+
 ADVERSARIAL = ("lsgan", "hinge")
 
 
@@ -63,9 +65,12 @@ def weighted_l1(
     truth: Float[Tensor, "B 3 H W"],
     weight: Float[Tensor, "B 1 H W"],
 ) -> Float[Tensor, ""]:
-    """Weighted mean absolute difference over the batch: a wide mouth counts more than a slit."""
+    """Weighted mean absolute difference over the batch: a wide mouth counts more than a slit.
+
+    In several processes the mean of the results is that over all their pixels.
+    """
     difference = (output - truth).abs().mean(1, keepdim=True)
-    return (difference * weight).sum() / weight.sum().clamp_min(1)
+    return (difference * weight).sum() / mean_count(weight.sum())
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, kind: str) -> Float[Tensor, ""]:

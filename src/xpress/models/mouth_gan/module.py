@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from xpress.errors import InputError
+from xpress.models.gather import gather_rows
 from xpress.models.mouth_gan import losses
 from xpress.models.mouth_gan.crop import SIZE
 from xpress.models.mouth_gan.losses import ADVERSARIAL, MouthLossWeights
@@ -243,14 +244,16 @@ class MouthGAN(LightningModule):
         for number, methods in self._rows.items():
             name = names[number] if number < len(names) else str(number)
             for method, rows in methods.items():
-                figures = summarize(rows)
+                columns = (torch.cat(column) for column in zip(*rows, strict=True))
+                number_of_row, values = (gather_rows(column) for column in columns)
+                figures = summarize([(number_of_row, values)])
                 prefix = f"{stage}/{name}" + ("" if method == "output" else f"/{method}")
-                self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()})
+                self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()}, sync_dist=True)
                 if method == "output":
                     blur = abs(figures["sharpness"] - 1)
                     chosen.append(figures["l1"] * 10 + 1 - figures["ssim"] + blur / 2)
         if chosen:
-            self.log(f"{stage}/loss", sum(chosen) / len(chosen), prog_bar=True)
+            self.log(f"{stage}/loss", sum(chosen) / len(chosen), prog_bar=True, sync_dist=True)
 
     def picture_grid(self, batch: MouthBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
         """Input, output, truth and hole of some rows, the most open mouths first."""
