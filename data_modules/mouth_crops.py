@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -62,9 +62,11 @@ class MouthCropsDataModule(LightningDataModule):
             of their name.
         least_opening: area of the hole over the lips' width squared; more closed mouths are left
             out.
-        least_width: of the lips, pixels of the picture; smaller mouths show no teeth.
+        least_width: of the lips, pixels of the picture (of the crop in a pack); smaller mouths
+            show no teeth.
         open_more: how much more often a wide open mouth is drawn than one barely open.
-        pack_weights: multiplies how often each entry of `train` is drawn; not when streaming.
+        pack_weights: multiplies how often entries of `train` are drawn, by name (by one where not
+            named) or one for each; not when streaming.
         augment: how training crops vary.
         cache: "auto", "decoded" or "encoded", see `pixels.load_pixels`.
         pin_memory: page-locked batches, for a GPU.
@@ -90,7 +92,7 @@ class MouthCropsDataModule(LightningDataModule):
         least_opening: float = 0.02,
         least_width: float = 20.0,
         open_more: float = 3.0,
-        pack_weights: Sequence[float] | None = None,
+        pack_weights: Mapping[str, float] | Sequence[float] | None = None,
         augment: MouthAugment | None = None,
         cache: str = "auto",
         pin_memory: bool = False,
@@ -108,13 +110,11 @@ class MouthCropsDataModule(LightningDataModule):
         self.size, self.batch_size, self.num_workers = size, batch_size, num_workers
         self.holdout, self.open_more = holdout, open_more
         self.least_opening, self.least_width = least_opening, least_width
-        self.pack_weights = list(pack_weights or [1.0] * len(self.paths["train"]))
-        if len(self.pack_weights) != len(self.paths["train"]):
-            raise InputError(f"data.pack_weights: give {len(self.paths['train'])}, one a pack")
+        self.pack_weights = _weights_of(pack_weights or {}, list(self.paths["train"]))
         self.augment = augment or MouthAugment()
         self.cache, self.pin_memory, self.seed = cache, pin_memory, seed
         self.pack_folder = pack_folder
-        self.pack_settings = PackSettings(pack_every, pack_size)
+        self.pack_settings = PackSettings(pack_every, pack_size, least_width)
         self.streaming, self.shuffle_rows = streaming, shuffle_rows
         self._streams: MouthStreams | None = None
         self.train_set: MouthDataset | RowStream | None = None
@@ -274,6 +274,14 @@ class MouthCropsDataModule(LightningDataModule):
         """uint8 to float, on the device."""
         del dataloader_idx
         return batch.finish() if isinstance(batch, RawMouths) else batch
+
+
+def _weights_of(given: Mapping[str, float] | Sequence[float], names: list[str]) -> list[float]:
+    if isinstance(given, Mapping):
+        return [float(given.get(name, 1.0)) for name in names]
+    if len(given) != len(names):
+        raise InputError(f"data.pack_weights: give {len(names)}, one a pack, or name the packs")
+    return [float(weight) for weight in given]
 
 
 def opening_weights(openings: Float[np.ndarray, " N"], open_more: float) -> Float[np.ndarray, " N"]:

@@ -1,6 +1,7 @@
 """A pack of mouth crops from anybody's videos and pictures of faces.
 
-    python -m xpress.data_modules.mouth_pack FOLDER --output pack.parquet [--every 5] [--size 128]
+    python -m xpress.data_modules.mouth_pack FOLDER --output pack.parquet [--every 5] [--size 128] \
+        [--least-width 20]
 
 The package's own extractor finds the largest face of each picture and of every n-th frame; what
 lies around the lips is cut out and stored with the face's landmarks and contours in its pixels.
@@ -68,14 +69,16 @@ class PackSettings:
     Attributes:
         every: each how manieth frame of a video is taken.
         size: pixels of the stored crop's side.
+        least_width: of the lips, pixels of the picture; smaller mouths are left out.
     """
 
     every: int = 5
     size: int = 128
+    least_width: float = 20.0
 
     def __post_init__(self) -> None:
-        if self.every < 1 or self.size < 16:
-            raise InputError("mouth pack: give every=1 or more and a size of at least 16 pixels")
+        if self.every < 1 or self.size < 64:
+            raise InputError("mouth pack: give every=1 or more and a size of at least 64 pixels")
 
 
 @dataclass
@@ -85,6 +88,7 @@ class PackCounts:
     frames: int = 0
     mouths: int = 0
     faceless: int = 0
+    small: int = 0
     broken: int = 0
     reason: str = ""
 
@@ -92,6 +96,8 @@ class PackCounts:
         text = f"{self.mouths} mouths from {self.frames} pictures"
         if self.faceless:
             text += f"; {self.faceless} without a face or with its mouth beyond the border"
+        if self.small:
+            text += f"; {self.small} mouths too small"
         return text + (f"; {self.broken} files could not be read to the end" if self.broken else "")
 
 
@@ -171,8 +177,8 @@ def write_pack(
             raise InputError(counts.reason)
         if not counts.mouths:
             raise InputError(
-                f"{source}: none of its {counts.frames} pictures shows a face with its mouth; "
-                "give faces seen from the front"
+                f"{source}: none of its {counts.frames} pictures shows a face with its mouth, at "
+                f"least {settings.least_width:g} pixels wide; give others"
             )
     if counts.broken:
         log.warning(
@@ -198,6 +204,9 @@ def _rows(
                     counts.frames += 1
                     if face is None or not _inside(face, image):
                         counts.faceless += 1
+                        continue
+                    if np.ptp(face.landmarks68[OUTER, 0]) < settings.least_width:
+                        counts.small += 1
                         continue
                     counts.mouths += 1
                     bar.set_postfix(mouths=counts.mouths)
@@ -267,9 +276,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="a .parquet file")
     parser.add_argument("--every", type=int, default=PackSettings.every, help="n-th frames")
     parser.add_argument("--size", type=int, default=PackSettings.size, help="pixels of a side")
+    parser.add_argument(
+        "--least-width", type=float, default=PackSettings.least_width, help="pixels of the lips"
+    )
     options = parser.parse_args(arguments)
     try:
-        settings = PackSettings(options.every, options.size)
+        settings = PackSettings(options.every, options.size, options.least_width)
         counts = write_pack(options.source, options.output, settings)
     except InputError as error:
         raise SystemExit(f"error: {error}") from None

@@ -102,7 +102,18 @@ def test_open_mouths_are_drawn_more_often(make):
     data = make(holdout=0.0, open_more=100.0)
     data.setup("fit")
     sampler = data.train_dataloader().sampler
-    np.testing.assert_allclose(sampler.weights, opening_weights(data.train_set.openings(), 100.0))
+    expected = opening_weights(data.train_set.openings(), 100.0)
+    np.testing.assert_allclose(sampler.weights / sampler.weights[0], expected / expected[0])
+
+
+def test_packs_are_weighted_by_name(make, write_mouths):
+    train = [write_mouths([5.0] * 4, name="one"), write_mouths([5.0] * 6, name="two")]
+    data = make(train=train, holdout=0.0, pack_weights={"two": 0.25, "elsewhere": 3.0})
+    data.setup("fit")
+    weights = data.train_dataloader().sampler.weights.numpy()
+    np.testing.assert_allclose(weights / weights[0], [1] * 4 + [0.25] * 6)
+    assert make(pack_weights=[0.5]).pack_weights == [0.5]
+    assert make().pack_weights == [1.0]
 
 
 def test_the_mean_mouth_is_that_of_a_plain_loop(make):
@@ -139,6 +150,7 @@ def test_the_mean_mouth_is_that_of_a_plain_loop(make):
         ({"holdout": 0.999999}, "leaves nobody to train on"),
         ({"least_opening": 10.0}, "no opened mouth"),
         ({"pack_every": 0}, "every=1 or more"),
+        ({"pack_weights": [1.0, 2.0]}, "data.pack_weights: give 1, one a pack"),
     ],
 )
 def test_bad_options_are_named_in_one_line(make, changes, reason):

@@ -179,6 +179,16 @@ def test_nothing_is_left_where_no_face_is(noise: np.ndarray, tmp_path: Path):
     assert list((tmp_path / "packs").iterdir()) == []
 
 
+def test_small_mouths_are_left_out(faces: Path, samples: Path, tmp_path: Path):
+    with np.load(samples / "portrait_woman.landmarks.npz") as tracked:
+        width = np.ptp(tracked["landmarks68"][0, 48:60, 0])
+    output = tmp_path / "pack.parquet"
+    settings = PackSettings(least_width=float(width * 1.2))
+    with pytest.raises(InputError, match=r"at least [\d.]+ pixels wide"):
+        write_pack(faces / PORTRAIT, output, settings)
+    assert write_pack(faces / PORTRAIT, output, PackSettings(least_width=width * 0.8)).small == 0
+
+
 def test_files_that_cannot_be_used_are_named(tmp_path: Path):
     with pytest.raises(InputError, match="no such file or folder"):
         write_pack(tmp_path / "missing", tmp_path / "pack.parquet")
@@ -187,7 +197,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path):
     (tmp_path / "clip.mp4").write_bytes(b"no video at all")
     with pytest.raises(InputError, match=r"clip\.mp4: not a video"):
         write_pack(tmp_path / "clip.mp4", tmp_path / "pack.parquet")
-    for settings in ({"every": 0}, {"size": 8}):
+    for settings in ({"every": 0}, {"size": 32}):
         with pytest.raises(InputError, match="every=1 or more"):
             PackSettings(**settings)
     assert [file.name for file in tmp_path.iterdir()] == ["clip.mp4"]
