@@ -20,7 +20,8 @@ class ExactResume(Callback):
     them. A loader's workers have no part in it: see `data_modules.resumable`.
 
     The loader gets its place in the epoch back: Lightning 2.6 forgets it where the loader was
-    asked for its length before, as `trainer.estimated_stepping_batches` does.
+    asked for its length before, as `trainer.estimated_stepping_batches` does. Give `max_epochs`,
+    not `max_steps`: with that Lightning ends an epoch twice whose end the checkpoint was.
     """
 
     def __init__(self) -> None:

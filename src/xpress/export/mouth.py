@@ -16,6 +16,7 @@ from xpress.errors import InputError
 from xpress.export.onnx import export_onnx_model
 from xpress.media.files import written_beside
 from xpress.models.mouth_gan.crop import MOUTH_RATIO
+from xpress.models.mouth_gan.module import MouthGAN
 from xpress.models.mouth_gan.networks import MouthGenerator
 from xpress.models.mouth_gan.weights import read_generator_weights
 
@@ -52,22 +53,44 @@ def export_mouth_generator(
     if missing:
         raise InputError(f"{checkpoint}: lacks the settings {', '.join(sorted(missing))}")
     settings = {name: given[name] for name in SETTINGS}
-    size = settings["size"]
     generator = MouthGenerator(settings["channels"], settings["repeats"], settings["expansion"])
     generator.load_state_dict(weights)
-    folder = Path(output)
-    with written_beside(folder / "mouth.safetensors") as partial:
+    _write(generator, settings, Path(output), card or {})
+    return Path(output)
+
+
+def write_mouth_generator(module: MouthGAN, target: Path, card: Mapping[str, Any]) -> list[Path]:
+    """The same three files from a module with its weights loaded; see `export.weights.WRITERS`.
+
+    Args:
+        module: of which the averaged generator is written.
+        target: folder, or a `.safetensors` file that gives all three their name.
+        card: more for the JSON card.
+
+    Returns:
+        The files.
+    """
+    settings = {name: module.hparams[name] for name in SETTINGS}
+    return _write(module.average.module, settings, target, card)
+
+
+def _write(
+    generator: MouthGenerator, settings: dict[str, Any], target: Path, card: Mapping[str, Any]
+) -> list[Path]:
+    path = target if target.suffix == ".safetensors" else target / "mouth.safetensors"
+    size = settings["size"]
+    with written_beside(path) as partial:
         save_file({n: t.contiguous() for n, t in generator.state_dict().items()}, partial)
     shapes = {"filled": (3, size, size), "hole": (1, size, size)}
-    export_onnx_model(generator, folder / "mouth.onnx", shapes, "painted", TOLERANCE)
+    export_onnx_model(generator, path.with_suffix(".onnx"), shapes, "painted", TOLERANCE)
     details = {
         "size": size,
         "ratio": MOUTH_RATIO,
         "network": settings,
         "parameters": sum(p.numel() for p in generator.parameters()),
-        "sha256": hashlib.sha256((folder / "mouth.safetensors").read_bytes()).hexdigest(),
-        **(card or {}),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        **card,
     }
-    with written_beside(folder / "mouth.json") as partial:
+    with written_beside(path.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(details, indent=2) + "\n", encoding="utf-8")
-    return folder
+    return [path, path.with_suffix(".onnx"), path.with_suffix(".json")]

@@ -41,6 +41,7 @@ Writer = Callable[[LightningModule, Path, Card], list[Path]]
 
 WRITERS = {
     "xpress.models.face_autoencoder.module.FaceAutoencoder": "xpress.export.weights.write_encoder",
+    "xpress.models.mouth_gan.module.MouthGAN": "xpress.export.mouth.write_mouth_generator",
 }
 """What writes the weights of a network, by the class of its module: a function that takes the
 module with its weights loaded, the file or folder to write, and the card's entries about the
@@ -88,7 +89,7 @@ def training_card(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         "epoch": checkpoint.get("epoch"),
         "global_step": checkpoint.get("global_step"),
         "figures": {name: value for name, value in figures.items() if name.startswith("val")},
-        "model": record.get("model"),
+        "model": {k: v for k, v in record.get("model", {}).items() if k != "init_from"},
     }
     return {name: value for name, value in card.items() if value}
 

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from xpress.errors import InputError
+from xpress.training.resume import find_checkpoint, settings_of, with_settings
+
+
+def config(folder: Path, **changes) -> DictConfig:
+    return OmegaConf.create(
+        {
+            "task_name": "faces",
+            "ckpt": None,
+            "seed": 0,
+            "paths": {
+                "log_dir": str(folder),
+                "output_dir": str(folder / "faces" / "now"),
+                "data_dir": "here",
+            },
+            "model": {"width": 0.5, "size": 128, "init_from": None, "weights": {"l1": 1.0}},
+            "data": {"train": ["${paths.data_dir}/a.parquet"], "batch_size": 64},
+            **changes,
+        }
+    )
+
+
+def write(path: Path, age: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"state_dict": {"w": torch.zeros(1000)}}, path)
+    os.utime(path, (1e9 - age, 1e9 - age))
+    return path
+
+
+def test_last_is_the_newest_that_is_whole(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    old = write(tmp_path / "faces" / "1" / "checkpoints" / "last.ckpt", 30)
+    best = write(tmp_path / "faces" / "sweep" / "0" / "checkpoints" / "best.ckpt", 20)
+    last = write(tmp_path / "faces" / "sweep" / "0" / "checkpoints" / "last.ckpt", 20)
+    queued = write(tmp_path / "faces" / "3" / "hpc_ckpt_1.ckpt", 10)
+    write(tmp_path / "mouths" / "1" / "checkpoints" / "last.ckpt", 0)
+    write(tmp_path / "faces" / "3" / "checkpoints" / ".last.ckpt.partial", 0)
+    for newest in (queued, last, best, old):
+        caplog.clear()
+        assert find_checkpoint(config(tmp_path, ckpt="last")) == str(newest)
+        content = newest.read_bytes()
+        newest.write_bytes(content[:700])
+        age = newest.stat().st_mtime_ns - 1
+        os.utime(newest, ns=(age, age))
+    with pytest.raises(InputError, match="no run to resume"), caplog.at_level(logging.WARNING):
+        find_checkpoint(config(tmp_path, ckpt="last"))
+    assert len(caplog.messages) == 4 + 3
+    assert all("cut short; taking the newest one that is whole" in m for m in caplog.messages[-4:])
+
+
+def test_auto_is_the_runs_own_folder_or_nothing(tmp_path: Path):
+    write(tmp_path / "faces" / "before" / "checkpoints" / "last.ckpt", 0)
+    assert find_checkpoint(config(tmp_path, ckpt="auto")) is None
+    own = write(tmp_path / "faces" / "now" / "checkpoints" / "last.ckpt", 9)
+    assert find_checkpoint(config(tmp_path, ckpt="auto")) == str(own)
+
+
+def test_paths_are_checked(tmp_path: Path):
+    assert find_checkpoint(config(tmp_path)) is None
+    path = write(tmp_path / "a.ckpt", 0)
+    assert find_checkpoint(config(tmp_path, ckpt=str(path))) == str(path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match="cut short"):
+        find_checkpoint(config(tmp_path, ckpt=str(path)))
+
+
+def trained(folder: Path) -> dict:
+    model = {"width": 0.25, "size": 64, "init_from": "gone.ckpt", "weights": {"l1": 3.0}}
+    data = {"train": ["${paths.data_dir}/b.parquet"], "batch_size": 8}
+    return settings_of(config(folder, model=model, data=data, seed=5))
+
+
+def test_a_checkpoint_brings_model_data_and_seed(tmp_path: Path):
+    merged = with_settings(config(tmp_path), trained(tmp_path), ["task=faces"], "a.ckpt")
+    assert merged.model == {"width": 0.25, "size": 64, "init_from": None, "weights": {"l1": 3.0}}
+    # the folder of packs is this machine's
+    assert merged.data == {"train": ["here/b.parquet"], "batch_size": 8}
+    assert merged.seed == 5
+    assert merged.paths == config(tmp_path).paths
+
+
+def test_the_command_line_wins_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    given = config(tmp_path, seed=9)
+    given.model.weights.l1 = 2.0
+    overrides = ["model.weights.l1=2.0", "seed=9", "+data.extra=null", "data.batch_size=64"]
+    with caplog.at_level(logging.INFO):
+        merged = with_settings(given, trained(tmp_path), overrides, "a.ckpt")
+    assert (merged.model.weights.l1, merged.seed, merged.data.batch_size) == (2.0, 9, 64)
+    assert merged.model.width == 0.25
+    assert "model.weights.l1=2.0 as given; it was 3.0 in a.ckpt" in caplog.messages
+    assert "model.width=0.25 (not 0.5)" in caplog.messages[-1]
+
+
+def test_another_choice_of_model_is_taken_whole(tmp_path: Path):
+    merged = with_settings(config(tmp_path), trained(tmp_path), ["model=other"], "a.ckpt")
+    assert merged.model == config(tmp_path).model
+    assert merged.data.batch_size == 8
+
+
+def test_checkpoints_of_another_task_and_without_a_record(tmp_path: Path):
+    with pytest.raises(InputError, match=r"a\.ckpt: a checkpoint of task=faces, not mouths"):
+        with_settings(config(tmp_path, task_name="mouths"), trained(tmp_path), [], "a.ckpt")
+    plain = config(tmp_path)
+    assert with_settings(plain, None, [], "a.ckpt") == plain
