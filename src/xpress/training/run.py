@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import hydra
@@ -34,7 +35,7 @@ def run_train(config: DictConfig) -> float | None:
     line names.
 
     Returns:
-        The monitored metric, for sweeps that optimise it; None if it was not logged.
+        The monitored metric, for sweeps that optimise it; None if it was not logged or diverged.
 
     Raises:
         InputError: unknown mode, or a checkpoint that is missing, is none, or does not fit.
@@ -76,7 +77,7 @@ def _run(config: DictConfig, model: LightningModule, checkpoint: str | None) -> 
             step = trainer.validate if config.mode == "validate" else trainer.test
             step(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     metric = trainer.callback_metrics.get(config.monitor.metric)
-    return None if metric is None else float(metric)
+    return None if metric is None or math.isnan(metric) else float(metric)
 
 
 def build_trainer(config: DictConfig) -> Trainer:

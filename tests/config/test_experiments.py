@@ -1,0 +1,81 @@
+"""Every preset trains: one step of the network and the data it names, on a handful of faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig, OmegaConf
+
+from xpress import configuration
+from xpress.training.run import run_train
+
+FOLDER = Path(configuration.__file__).parents[2] / "conf" / "experiment"
+PRESETS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+SMALL = [
+    "trainer.accelerator=cpu",
+    "trainer.max_epochs=1",
+    "+trainer.limit_train_batches=1",
+    "+trainer.limit_val_batches=1",
+    "+trainer.enable_progress_bar=false",
+    "+trainer.enable_model_summary=false",
+    "data.batch_size=2",
+    "data.num_workers=0",
+    "data.pin_memory=false",
+    "data.cache=encoded",
+    "data.holdout=0.3",
+    "callbacks=none",
+    "logger=none",
+]
+FACES = ["data.fits=null", "data.pack_weights=null"]
+RENDERED = [
+    "data.synthetic.count=4",
+    "data.synthetic.processes=1",
+    "data.synthetic.fits=null",
+    "data.synthetic.backgrounds=[]",
+    "data.synthetic_ratio=0.5",
+]
+MOUTHS = ["model.weights.perceptual=0"]  # VGG19's weights come from the network
+
+
+@pytest.fixture(scope="module")
+def few(packs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Twenty rows of each validation pack."""
+    folder = tmp_path_factory.mktemp("few")
+    for name in ("faces", "mouths"):
+        table = pq.read_table(packs / f"{name}-val.parquet")
+        pq.write_table(table.take(list(range(0, 600, 30))), folder / f"{name}.parquet")
+    return {name: folder / f"{name}.parquet" for name in ("faces", "mouths")}
+
+
+def composed(preset: str, *overrides: str) -> DictConfig:
+    with initialize_config_module("xpress.conf", version_base="1.3"):
+        config = compose("train", [f"experiment={preset}", *overrides])
+    OmegaConf.set_struct(config, False)
+    return config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_trains(preset: str, few: dict[str, Path], tmp_path: Path):
+    general = preset == "smoke"
+    task = ["task=face_autoencoder"] if general else []
+    limits = [text.replace("+", "") if general and "limit" in text else text for text in SMALL]
+    parts = composed(preset, *task)
+    if parts.task_name == "mouth_gan":
+        options = [*MOUTHS, f"data.train=[{few['mouths']}]"]
+    else:
+        rendered = RENDERED if parts.data.synthetic else []
+        options = [*FACES, *rendered, f"data.train=[{few['faces']}]"]
+        if rendered:
+            options.append(f"data.synthetic.cache={tmp_path / 'rendered'}")
+    config = composed(preset, *task, *limits, *options, f"paths.output_dir={tmp_path}")
+    configuration.check("train", config, [])
+    if config.monitor.metric != "val/loss":
+        config.monitor.metric = "val/loss"
+    loss = run_train(config)
+    assert loss is not None
+    assert torch.tensor(loss).isfinite()
