@@ -116,12 +116,13 @@ def test_options_reach_the_function_and_nothing_else_is_written(
         "strength": 1.0,
         "regions": ["mouth", "eyes"],
         "face": "largest",
-        "mouth": "model",
+        "mouth": "generator",
         "source_neutral": None,
         "smoothing": True,
         "overwrite": True,
         "progress": True,
         "threads": 1,
+        "weights": None,
     }
     assert Path.cwd() == tmp_path
     assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,7 @@ from xpress.morphable.model import MorphableModel
 MOUTH_PARTS = ("mouth_socket", "gums_tongue", "teeth_upper", "teeth_lower")
 SKIN, OTHER = -1, -2
 JAW = slice(0, 17)
+OUTER_LIPS = slice(48, 60)
 EYE_CORNERS = (36, 39, 42, 45)
 NOSE_BRIDGE = (27, 28, 29, 30)
 BELOW_JAW = 0.6
@@ -82,6 +83,7 @@ class Anatomy:
         skin: (F, 3) triangles whose motion is trusted: the face without neck, ears and nape.
         face: (F, 3) triangles of the whole face part.
         mouth, eyes: surroundings and interior of the openings; left eye first.
+        lips: embedding (corners and weights) of the outer lips, the 68 landmarks' rows 48 to 59.
     """
 
     def __init__(self, model: MorphableModel) -> None:
@@ -94,6 +96,10 @@ class Anatomy:
         self.skin = self.face[self._trusted[self.face].all(axis=1)]
         self.mouth = self._surroundings(
             model, model.inner_lip_loop.numpy(), MOUTH_PARTS, _contour(model, LIPS_INNER), 2.2
+        )
+        self.lips = tuple(
+            embedding.numpy()[OUTER_LIPS]
+            for embedding in (model.landmark_corners, model.landmark_weights)
         )
         half = len(LIDS) // 2
         self.eyes = [

@@ -16,6 +16,7 @@ from xpress.morphable.model import MorphableModel
 from xpress.reenactment.anatomy import Anatomy
 from xpress.reenactment.composite import Box, apply_gain, blend, clip_box, inside, intersect
 from xpress.reenactment.eyes import EyeOpening
+from xpress.reenactment.generated_mouth import GeneratedMouth, MouthPainter
 from xpress.reenactment.layers import crop_box
 from xpress.reenactment.mesh_evaluator import Camera, MeshEvaluator, camera_normals
 from xpress.reenactment.mouth import MouthOpening
@@ -51,7 +52,8 @@ class FaceAnimator:
 
     Args:
         model: the face model.
-        mouth: `model` paints the mouth's inside, `none` leaves what the warp gives.
+        mouth: `model` paints the mouth's inside from the face model, a generator from what lies
+            around it (see `GeneratedMouth`), `none` leaves what the warp gives.
         relight: follow the light where the skin turns.
 
     Attributes:
@@ -62,7 +64,7 @@ class FaceAnimator:
     def __init__(
         self,
         model: MorphableModel,
-        mouth: Literal["model", "none"] = "model",
+        mouth: Literal["model", "none"] | MouthPainter = "model",
         relight: bool = True,
     ) -> None:
         self.model = model
@@ -73,7 +75,11 @@ class FaceAnimator:
         self.relight = relight
         albedo = model.mean_color.numpy().astype(np.float32)
         self._albedo = albedo
-        self._mouth = MouthOpening(self.anatomy, albedo) if mouth == "model" else None
+        self._mouth: MouthOpening | None = None
+        if mouth == "model":
+            self._mouth = MouthOpening(self.anatomy, albedo)
+        elif mouth != "none":
+            self._mouth = GeneratedMouth(self.anatomy, albedo, mouth)
         self._eyes = [EyeOpening(self.anatomy, side, albedo) for side in range(2)]
         self._openings: list[Opening] = [*self._eyes]
         if self._mouth is not None:
@@ -178,7 +184,7 @@ class FaceAnimator:
         box = intersect(opening.grid.box, self._grid.box)
         if weight == 0 or box[2] <= box[0] or box[3] <= box[1]:
             return
-        color, alpha = opening.paint(projected, maps, self._grid)
+        color, alpha = opening.paint(projected, maps, self._grid, skin)
         rows, columns = inside(opening.grid.box, box)
         blend(skin[inside(self._grid.box, box)], color[rows, columns], alpha[rows, columns], weight)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import onnxruntime
 from jaxtyping import Float, Float32, UInt8
 
 from xpress.errors import InputError
@@ -27,6 +26,7 @@ from xpress.models.face_autoencoder.code import (
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.signals import SIGNALS
 from xpress.reenactment.faces import FaceSample, turn_light, turn_rotation, upright_crop
+from xpress.reenactment.sessions import open_session
 from xpress.rendering.lighting import SH_0
 
 SETTLED = 0.01
@@ -52,21 +52,7 @@ class EncoderSession:
         path = Path(path)
         self.layout = read_layout(path.with_suffix(".json"))
         self.signal_gain = read_signal_gain(path.with_suffix(".json"))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # a spinning worker would take the core that the renderer needs
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if not path.is_file():
-            raise InputError(f"{path}: no such encoder; export one with xpress.export.encoder")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's errors have no common base
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: not a readable ONNX encoder ({reason})") from error
+        self._session = open_session(path, threads, "encoder")
         outputs = self._session.get_outputs()[0].shape[-1]
         if outputs != self.layout.outputs:
             raise InputError(

@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 from xpress.reenactment.anatomy import Anatomy
 from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
 from xpress.reenactment.layers import ellipse, extend_colors, opening_mask
-from xpress.reenactment.openings import Interior, Opening, tint_like
+from xpress.reenactment.openings import Interior, Opening, color_share, tinted
 
 CELLS = 120
 """Resolution of the close-up; see `CloseUp`."""
@@ -74,7 +74,7 @@ class EyeOpening(Opening):
         area = float((seen.part >= 0).sum()) / self.close_up.cell_width**2
         self.own_share = float(np.clip((area - CLOSED) / (OPEN - CLOSED), 0, 1))
         level = np.clip(light.mean(), *LEVEL) / max(float(light.mean()), 1e-3)
-        self.colors = tint_like(self.albedo * light * level * 255, own)
+        self.colors = tinted(self.albedo * light * level * 255, color_share(own))
 
     def _lid_skin(self, own, rim, ball) -> UInt8[np.ndarray, "h w 3"]:
         """Skin where the eye is, and in place of what else its fringe shows."""

@@ -40,12 +40,13 @@ def reenact(
     strength: float = 1.0,
     regions: Sequence[str] | None = None,
     face: str | int = "largest",
-    mouth: str = "model",
+    mouth: str = "generator",
     source_neutral: PathLike | None = None,
     smoothing: bool = True,
     overwrite: bool = True,
     progress: bool = True,
     threads: int = 2,
+    weights: PathLike | None = None,
     reenactor: Reenactor | None = None,
 ) -> None:
     """Move the target's face with the source's expression and write the result.
@@ -63,12 +64,13 @@ def reenact(
         strength: factor on the expression's change.
         regions: of mouth, eyes, brows; None moves all of the face.
         face: of the target: largest, all, or an index from the left.
-        mouth: what fills the opened mouth.
+        mouth: what fills the opened mouth: generator, model or none.
         source_neutral: picture of the source's resting face.
         smoothing: filter videos over time.
         overwrite: replace an output that exists.
         progress: show a progress bar.
         threads: frames that are drawn at the same time.
+        weights: folder of own networks, see `Reenactor.from_pretrained`.
         reenactor: loaded weights; the package's by default.
 
     Raises:
@@ -84,7 +86,7 @@ def reenact(
         stills = driving.frame_count == 1 and isinstance(driven, ImageSource)
         check_suffix(output, IMAGE_SUFFIXES if stills else VIDEO_SUFFIXES, stills)
         calm = None if source_neutral is None else read_image(source_neutral)
-        reenactor = reenactor or Reenactor.from_pretrained(mouth=mouth)
+        reenactor = reenactor or Reenactor.from_pretrained(weights or "default", mouth)
         if stills:
             assert isinstance(driven, ImageSource)
             stage = reenactor.stage(options)
@@ -103,6 +105,7 @@ def extract(
     smoothing: bool = True,
     overwrite: bool = True,
     progress: bool = True,
+    weights: PathLike | None = None,
     reenactor: Reenactor | None = None,
 ) -> None:
     """Write `params.npz`, and `mesh.obj` and `overlay.png` of a photo or `overlay.mp4` of a video.
@@ -115,6 +118,7 @@ def extract(
         smoothing: filter videos over time.
         overwrite: replace files in the folder.
         progress: show a progress bar.
+        weights: folder of an own encoder, see `Reenactor.from_pretrained`.
         reenactor: loaded weights; the package's by default.
 
     Raises:
@@ -127,7 +131,7 @@ def extract(
         partial = stack.enter_context(folder_beside(folder, overwrite))
         if not isinstance(source, ImageSource | VideoSource):
             raise InputError(f"{source.name}: task=extract takes a photo or a video")
-        reenactor = reenactor or Reenactor.from_pretrained()
+        reenactor = reenactor or Reenactor.from_pretrained(weights or "default", "none")
         _use_threads(2)
         times = StageTimes()
         if isinstance(source, ImageSource):
@@ -150,10 +154,21 @@ def extract(
         print(f"{folder}: {len(tracks)} face(s)")
 
 
-def demo(output: PathLike = "demo_output", reenactor: Reenactor | None = None) -> None:
+def demo(
+    output: PathLike = "demo_output",
+    mouth: str = "generator",
+    weights: PathLike | None = None,
+    reenactor: Reenactor | None = None,
+) -> None:
     """Move the photograph in the package with the performance in it.
 
     Writes `demo.mp4` and `contact_sheet.png` into the folder and prints where they are.
+
+    Args:
+        output: the folder.
+        mouth: see `reenact`.
+        weights: see `reenact`.
+        reenactor: see `reenact`.
 
     Raises:
         InputError: the folder cannot be written.
@@ -162,7 +177,7 @@ def demo(output: PathLike = "demo_output", reenactor: Reenactor | None = None) -
     video, sheet = folder / "demo.mp4", folder / "contact_sheet.png"
     with as_file(files("xpress") / "assets" / "demo") as assets:
         source, target = assets / "performance.npz", assets / "target.jpg"
-        reenact(source, target, video, reenactor=reenactor)
+        reenact(source, target, video, mouth=mouth, weights=weights, reenactor=reenactor)
         reader = VideoReader(video)
         every = max((reader.frame_count or 1) // 24, 1)
         frames = [read_image(target), *islice(reader, every // 2, None, every)]

@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 from xpress.reenactment.anatomy import MOUTH_PARTS, OTHER, Anatomy
 from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
 from xpress.reenactment.layers import ellipse, extend_colors, opening_mask
-from xpress.reenactment.openings import Interior, Opening, tint_like
+from xpress.reenactment.openings import Interior, Opening, color_share, tinted
 from xpress.reenactment.relight import LUMA
 
 MARGINS = (0.35, 0.3, 0.85)
@@ -61,7 +61,7 @@ class MouthOpening(Opening):
         self.trusted = self._trusted(seen.part)
         self.source = self.grid.to_cells(projected[self.close_up.vertices])[:, :2].copy()
         colors = self.albedo * _soft_light(light) * 255
-        self.colors = self._match_teeth(tint_like(colors, own), seen)
+        self.colors = self._match_teeth(tinted(colors, color_share(own)), seen)
         rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
         thickness = max(width * LIP_LINE, 0.5)
         mask = opening_mask(own.shape[:2], rim, thickness) > 0
@@ -94,11 +94,16 @@ class MouthOpening(Opening):
             colors[rows] *= ratio
         return colors.clip(0, 250).astype(np.float32)
 
-    def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
-        """Teeth, gums, tongue and the dark behind them; None where the mouth is closed."""
+    def hole(self, seen: Seen) -> tuple[UInt8[np.ndarray, "h w"], float]:
+        """One in cells that show the mouth's inside, and how far it is shown: 0 where closed."""
         hole = cv2.morphologyEx((seen.part >= 0).astype(np.uint8), cv2.MORPH_OPEN, ellipse(1.0))
         area = float(hole.sum()) / self.close_up.cell_width**2
-        if area < CLOSED:
+        return hole, min(max((area - CLOSED) / (OPEN - CLOSED), 0.0), 1.0)
+
+    def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
+        """Teeth, gums, tongue and the dark behind them; None where the mouth is closed."""
+        hole, share = self.hole(seen)
+        if share == 0:
             return None
         color = np.zeros((*hole.shape, 3), np.float32)
         paint_interior(
@@ -115,7 +120,6 @@ class MouthOpening(Opening):
             self.close_up.cell_width * OCCLUSION_REACH,
             color,
         )
-        share = min((area - CLOSED) / (OPEN - CLOSED), 1.0)
         continue_outwards(color, hole)
         return Interior(color, hole * np.float32(share))
 

@@ -100,7 +100,11 @@ class Opening:
         raise NotImplementedError
 
     def paint(
-        self, projected: Float32[np.ndarray, "V 3"], flow: Float32[np.ndarray, "R C 3"], over: Grid
+        self,
+        projected: Float32[np.ndarray, "V 3"],
+        flow: Float32[np.ndarray, "R C 3"],
+        over: Grid,
+        below: UInt8[np.ndarray, "H W 3"],
     ) -> tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
         """The opening with new vertices.
 
@@ -109,11 +113,28 @@ class Opening:
             flow: flow in pixels and the shading's relative change, for where the close-up
                 sees no trusted skin.
             over: the raster of `flow`.
+            below: the warped skin that the opening will be laid over, in pixels of `over`'s box.
 
         Returns:
             Colours 0 to 255 in pixels of the box and how far they hold, fading at its border.
         """
         seen = self.close_up.draw(projected)
+        skin, change = self._moved_skin(seen, projected, flow, over)
+        inner = self.interior(seen, projected)
+        color = np.empty((*seen.part.shape, 3), np.float32)
+        if inner is None:
+            _mix(skin, change, color, np.zeros(seen.part.shape, np.float32), color)
+        else:
+            _mix(skin, change, inner.color, self.feather(inner.alpha), color)
+        return self.grid.to_pixels(color), self._fade
+
+    def feather(self, alpha: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+        """A soft edge on the skin's side: inside there is no skin to mix with."""
+        soft = cv2.GaussianBlur(alpha, (0, 0), FEATHER * self.grid.zoom[0])
+        return np.minimum(2 * soft, alpha.max())
+
+    def _moved_skin(self, seen: Seen, projected, flow, over: Grid) -> tuple[np.ndarray, np.ndarray]:
+        """Skin without the opening in the close-up's cells, and its shading's change."""
         local = _resample(flow, over, self.grid)
         points = np.ascontiguousarray(local[..., :2])
         _add_positions(points, *self._cell_affine())
@@ -121,16 +142,7 @@ class Opening:
         skin = sample(self.skin, points)
         if self.lashes > 0:
             self._keep_rim(seen, projected, points, skin)
-        inner = self.interior(seen, projected)
-        color = np.empty((*seen.part.shape, 3), np.float32)
-        if inner is None:
-            _mix(skin, local[..., 2], color, np.zeros(seen.part.shape, np.float32), color)
-        else:
-            # The feather lies on the skin's side: inside there is no skin to mix with.
-            alpha = cv2.GaussianBlur(inner.alpha, (0, 0), FEATHER * self.grid.zoom[0])
-            alpha = np.minimum(2 * alpha, inner.alpha.max())
-            _mix(skin, local[..., 2], inner.color, alpha, color)
-        return self.grid.to_pixels(color), self._fade
+        return skin, local[..., 2]
 
     def _keep_rim(self, seen: Seen, projected, points, skin) -> None:
         """Move the rim with its lashes as a whole instead of stretching it with the lid."""
@@ -166,14 +178,18 @@ class Opening:
         return 1 / zx, 0.5 / zx - 0.5, 1 / zy, 0.5 / zy - 0.5
 
 
-def tint_like(
-    colors: Float32[np.ndarray, "V 3"], picture: UInt8[np.ndarray, "h w 3"]
-) -> Float32[np.ndarray, "V 3"]:
-    """Colours as grey as a picture of skin is: nothing red in a black-and-white photograph."""
+def color_share(picture: UInt8[np.ndarray, "h w 3"]) -> float:
+    """How coloured a picture of skin is: 1 as usual, 0 for a black-and-white photograph."""
     chroma = float(np.ptp(picture.astype(np.int16), axis=2).mean())
-    share = min(chroma / SKIN_CHROMA, 1.0)
-    grey = (colors @ LUMA)[:, None]
-    return (grey + share * (colors - grey)).astype(np.float32)
+    return min(chroma / SKIN_CHROMA, 1.0)
+
+
+def tinted(colors: Float32[np.ndarray, "*N 3"], share: float) -> Float32[np.ndarray, "*N 3"]:
+    """Colours with a share of their own colour: nothing red in a black-and-white photograph."""
+    if share == 1:
+        return colors
+    grey = (colors @ LUMA)[..., None]
+    return (grey + np.float32(share) * (colors - grey)).astype(np.float32)
 
 
 def _own_positions(seen: Seen, triangles, own, points) -> None:

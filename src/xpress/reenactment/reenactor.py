@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +18,13 @@ from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 from xpress.reenactment.detect import STILL_ROTATIONS, Detector, FaceDetector, choose_faces
 from xpress.reenactment.driver import DriverFrame, Timed, drive
-from xpress.reenactment.extractor import CodeDecoder, EncoderSession, Extractor, FaceExtractor
+from xpress.reenactment.extractor import Extractor
 from xpress.reenactment.faces import FaceSample
 from xpress.reenactment.filter import FaceFilter
 from xpress.reenactment.geometry import ExpressionGeometry
 from xpress.reenactment.neutral import RestingFace
 from xpress.reenactment.options import FaceAnalysis, Options
+from xpress.reenactment.pretrained import animator, load_pretrained
 from xpress.reenactment.targets import Animator, RestedFace, Stage
 from xpress.reenactment.track import PRESENT, FaceTracker, track_all
 from xpress.reenactment.transfer import Transfer
@@ -62,7 +61,7 @@ class Reenactor:
         self.model = model
         self.extractor = extractor
         self.detector = detector or FaceDetector()
-        self.animators = animators or (lambda: _animator(model, "model"))
+        self.animators = animators or (lambda: animator(model, "model"))
         self.size = size
         self.signal_gain = signal_gain
         self.geometry = ExpressionGeometry(LandmarkModel.of(model), model.expression_names)
@@ -71,38 +70,26 @@ class Reenactor:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | os.PathLike = "default", mouth: str = "model", threads: int = 1
+        cls, name: str | os.PathLike = "default", mouth: str = "generator", threads: int = 1
     ) -> Reenactor:
-        """Load face model and encoder.
+        """Load face model, encoder and mouth generator.
 
         Args:
-            name: `default` for the weights in the package, or a folder that holds
-                `morphable.safetensors`, `encoder.onnx` and `encoder.json`.
-            mouth: what fills the opened mouth; see `FaceAnimator`.
-            threads: of the encoder.
+            name: `default` for the weights in the package, or a folder that
+                `train.py … export=DIR` has written; what it lacks comes from the package.
+            mouth: what fills the opened mouth: `generator`, `model` or `none`.
+            threads: of each network.
 
         Raises:
-            InputError: no such folder or file.
+            InputError: no such folder, nothing in it, or a file of it cannot be read.
         """
-        if name == "default":
-            with as_file(files("xpress") / "assets") as folder:
-                return cls._load(folder, MorphableModel.default(), mouth, threads)
-        folder = Path(name)
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder of weights; give `default` or a folder")
-        model = MorphableModel.load(folder / "morphable.safetensors")
-        return cls._load(folder, model, mouth, threads)
-
-    @classmethod
-    def _load(cls, folder: Path, model: MorphableModel, mouth: str, threads: int) -> Reenactor:
-        encoder = EncoderSession(folder / "encoder.onnx", threads)
-        decoder = CodeDecoder(encoder.layout, LandmarkModel.of(model))
+        loaded = load_pretrained(name, mouth, threads)
         return cls(
-            model,
-            FaceExtractor(encoder, decoder),
-            animators=lambda: _animator(model, mouth),
-            size=encoder.layout.size,
-            signal_gain=encoder.signal_gain,
+            loaded.model,
+            loaded.extractor,
+            animators=loaded.animators(),
+            size=loaded.encoder.layout.size,
+            signal_gain=loaded.encoder.signal_gain,
         )
 
     def find(self, image: Image, face: str | int = "largest", name: str = "picture"):
@@ -294,11 +281,3 @@ def _read(image: np.ndarray | str | os.PathLike) -> tuple[np.ndarray, str]:
     if isinstance(image, np.ndarray):
         return image, "picture"
     return read_image(image), str(image)
-
-
-def _animator(model: MorphableModel, mouth: str) -> Animator:
-    from xpress.reenactment.animator import FaceAnimator
-
-    if mouth not in ("model", "none"):
-        raise InputError(f"mouth={mouth}: choose model or none")
-    return FaceAnimator(model, mouth=mouth)  # type: ignore[arg-type]

@@ -161,3 +161,40 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def mouth_files(tmp_path_factory):
+    """A folder with a mouth generator, made by onnx alone, that paints everything in one colour.
+
+    Its output also carries the hole, so that what it was given can be read back: red is 200, green
+    80, blue 40 where the hole is one; 60, 200 and 60 elsewhere.
+    """
+    import json
+
+    import onnx
+    from onnx import TensorProto, helper
+
+    size = 32
+    shape = {"filled": ["batch", 3, size, size], "hole": ["batch", 1, size, size]}
+    within = np.array([200, 80, 40], np.float32).reshape(1, 3, 1, 1) / 255
+    without = np.array([60, 200, 60], np.float32).reshape(1, 3, 1, 1) / 255
+    constants = {"within": within - without, "without": without, "nothing": np.zeros(1, np.float32)}
+    nodes = [
+        helper.make_node("Mul", ["hole", "within"], ["mixed"]),
+        helper.make_node("Add", ["mixed", "without"], ["flat"]),
+        helper.make_node("Mul", ["filled", "nothing"], ["unused"]),
+        helper.make_node("Add", ["flat", "unused"], ["painted"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "mouth",
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shape.items()],
+        [helper.make_tensor_value_info("painted", TensorProto.FLOAT, shape["filled"])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    folder = tmp_path_factory.mktemp("mouth")
+    onnx.save(model, folder / "mouth.onnx")
+    (folder / "mouth.json").write_text(json.dumps({"size": size, "ratio": 1.5}))
+    return folder

@@ -62,8 +62,10 @@ def painted(image: np.ndarray, vertices: np.ndarray, color: tuple[int, int, int]
     return image
 
 
-def still(opening: EyeOpening) -> np.ndarray:
-    return np.zeros((*opening.grid.size, 3), np.float32)
+def still(opening: EyeOpening) -> tuple:
+    """No flow, its raster, and the skin below."""
+    grid = opening.grid
+    return np.zeros((*grid.size, 3), np.float32), grid, np.zeros((*grid.shape, 3), np.uint8)
 
 
 @pytest.mark.parametrize("yaw", [-0.4, 0.0, 0.4])
@@ -82,7 +84,7 @@ def test_closed_lids_are_painted_with_skin(opening, projected):
     skin = np.full((SIZE, SIZE, 3), SKIN_TONE, np.uint8)
     image = painted(skin, opened, (0, 255, 0), opening)
     opening.set_target(image, opened, LIGHT)
-    color, alpha = opening.paint(projected(eyeBlink=1.0), still(opening), opening.grid)
+    color, alpha = opening.paint(projected(eyeBlink=1.0), *still(opening))
     middle = alpha > 0.99
     green = (color[..., 1] > color[..., 0]) & middle
     before = (image[..., 1] > image[..., 0]).sum()
@@ -95,7 +97,7 @@ def test_the_eyeball_stays_while_lids_widen(opening, projected):
     noise = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     opening.set_target(noise, opened, LIGHT)
     x0, y0 = opening.grid.box[:2]
-    color, _ = opening.paint(projected(eyeWide=0.6), still(opening), opening.grid)
+    color, _ = opening.paint(projected(eyeWide=0.6), *still(opening))
     rim = opening.close_up.surroundings.rim(opened)
     x, y = np.round(rim.mean(0)).astype(int)
     near = np.s_[y - y0 - 1 : y - y0 + 2, x - x0 - 2 : x - x0 + 3]
@@ -109,7 +111,7 @@ def test_what_opens_anew_takes_the_eyeballs_colours(opening, projected):
     skin = np.full((SIZE, SIZE, 3), SKIN_TONE, np.uint8)
     opening.set_target(painted(skin, opened, (10, 20, 240), opening), opened, LIGHT)
     wide = projected(eyeWide=1.0)
-    color, _ = opening.paint(wide, still(opening), opening.grid)
+    color, _ = opening.paint(wide, *still(opening))
     shown = (
         opening.grid.to_pixels((opening.close_up.draw(wide).part >= 0).astype(np.float32)) > 0.99
     )

@@ -129,7 +129,8 @@ def test_lips_take_the_place_of_the_targets_opening(opening, projected):
     assert opening.skin[..., 1].max() < 180
     # lips that meet again are painted from it
     flow = np.zeros((*opening.grid.size, 3), np.float32)
-    color, _ = opening.paint(projected(), flow, opening.grid)
+    below = np.zeros((*opening.grid.shape, 3), np.uint8)
+    color, _ = opening.paint(projected(), flow, opening.grid, below)
     after = opening.close_up.surroundings.rim(projected()) - opening.grid.box[:2]
     x, y = np.round(after).astype(int).T
     assert color[y, x, 1].max() < 180

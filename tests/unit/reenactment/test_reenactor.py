@@ -144,10 +144,3 @@ def test_all_faces_of_a_video_stay_in_order(reenactor, world, model):
     for _, _, faces in reenactor.track_faces(frames, "all", "clip"):
         got = [face.expression[jaw] for face in faces]
         np.testing.assert_allclose(got, [0.2, 0.8], atol=0.02)
-
-
-def test_missing_weights_are_named(tmp_path):
-    with pytest.raises(InputError, match="no such folder of weights"):
-        Reenactor.from_pretrained(tmp_path / "none")
-    with pytest.raises(InputError, match=r"morphable\.safetensors"):
-        Reenactor.from_pretrained(tmp_path)

@@ -1,0 +1,125 @@
+"""The mouth's inside as a generator paints it, from the lips and the face around them."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from xpress.media.crop import Crop
+from xpress.models.mouth_gan.crop import mouth_crop
+from xpress.reenactment.anatomy import Anatomy
+from xpress.reenactment.composite import blend, inside, intersect
+from xpress.reenactment.grid import Grid
+from xpress.reenactment.mouth import MouthOpening
+from xpress.reenactment.openings import color_share, tinted
+
+GROWTH = 1.0
+"""Pixels of the crop by which the painted hole is larger than the one that is shown."""
+RING = 2
+"""Pixels around what is shown that are painted for the resampling."""
+
+
+@runtime_checkable
+class MouthPainter(Protocol):
+    """Paints mouth crops; see `mouth_generator.MouthGeneratorSession`."""
+
+    size: int
+    ratio: float
+
+    def __call__(
+        self, picture: UInt8[np.ndarray, "S S 3"], hole: Float32[np.ndarray, "S S"]
+    ) -> Float32[np.ndarray, "S S 3"]:
+        """The crop, RGB 0 to 255, painted where the hole is one and a little around it."""
+
+
+class GeneratedMouth(MouthOpening):
+    """Shows what a generator paints between new lips.
+
+    Args:
+        anatomy: of the face model.
+        albedo: (V, 3) colours of the face model in [0, 1].
+        painter: the generator.
+    """
+
+    def __init__(
+        self, anatomy: Anatomy, albedo: Float32[np.ndarray, "V 3"], painter: MouthPainter
+    ) -> None:
+        super().__init__(anatomy, albedo)
+        self._lips = anatomy.lips
+        self.painter = painter
+
+    def _prepare(self, own, projected, light) -> None:
+        super()._prepare(own, projected, light)
+        self._color_share = color_share(own)
+
+    def paint(self, projected, flow, over, below):
+        """As `Opening.paint`; the generator is called only where the mouth is open."""
+        seen = self.close_up.draw(projected)
+        skin, change = self._moved_skin(seen, projected, flow, over)
+        color = self.grid.to_pixels(skin * (1 + change[..., None]))
+        hole, share = self.hole(seen)
+        if share > 0:
+            crop = self._crop(projected)
+            around = self._around(crop, color, over, below)
+            painted = self.painter(around, self._in_crop(hole, crop))
+            alpha = self.grid.to_pixels(self.feather(hole * np.float32(share)))
+            self._lay(tinted(painted, self._color_share), crop, alpha, color)
+        return color, self._fade
+
+    def _crop(self, projected: Float32[np.ndarray, "V 3"]) -> Crop:
+        corners, weights = self._lips
+        lips = (projected[corners] * weights[..., None]).sum(1)[:, :2]
+        return mouth_crop(lips.astype(np.float64), self.painter.ratio, self.painter.size)
+
+    def _around(self, crop: Crop, color, over: Grid, below) -> UInt8[np.ndarray, "S S 3"]:
+        """The crop of the face as it will be, but for the mouth's inside."""
+        x, y = crop.center
+        reach = crop.side
+        wanted = int(x - reach), int(y - reach), int(x + reach) + 1, int(y + reach) + 1
+        box = intersect(over.box, wanted)
+        patch = below[inside(over.box, box)].copy()
+        shared = intersect(self.grid.box, box)
+        rows, columns = inside(self.grid.box, shared)
+        blend(patch[inside(box, shared)], color[rows, columns], self._fade[rows, columns])
+        moved = Crop((x - box[0], y - box[1]), crop.side, crop.size)
+        return moved.cut(patch)
+
+    def _in_crop(self, hole: UInt8[np.ndarray, "h w"], crop: Crop) -> Float32[np.ndarray, "S S"]:
+        """The hole in pixels of the crop, grown so that no pixel of it shows a bit of inside.
+
+        Distances are resampled, because a mask would alias.
+        """
+        distance = cv2.distanceTransform(1 - hole, cv2.DIST_L2, 3)
+        matrix = crop.matrix @ self._cells_to_image()
+        flags = cv2.INTER_LINEAR
+        size = (crop.size, crop.size)
+        distance = cv2.warpAffine(
+            distance, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        distance *= np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+        return (distance <= GROWTH).astype(np.float32)
+
+    def _cells_to_image(self) -> np.ndarray:
+        zoom_x, shift_x, zoom_y, shift_y = self.grid.affine
+        return np.array(
+            [[1 / zoom_x, 0, -shift_x / zoom_x], [0, 1 / zoom_y, -shift_y / zoom_y], [0, 0, 1]]
+        )
+
+    def _lay(self, painted, crop: Crop, alpha, color) -> None:
+        """Mix the painted crop into the box's colours in place."""
+        x, y, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
+        box = np.s_[y : y + height, x : x + width]
+        matrix = crop.matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ (self.grid.box[0] + x, self.grid.box[1] + y)
+        shown = cv2.warpAffine(
+            painted,
+            matrix,
+            (width, height),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        np.clip(shown, 0, 255, out=shown)
+        color[box] += alpha[box][..., None] * (shown - color[box])

@@ -1,0 +1,78 @@
+"""Weights of the package, of a folder, and what is wrong with a folder."""
+
+import json
+import shutil
+from importlib.resources import files
+
+import pytest
+
+from xpress.errors import InputError
+from xpress.reenactment.animator import FaceAnimator
+from xpress.reenactment.mouth_generator import MouthGeneratorSession
+from xpress.reenactment.pretrained import load_pretrained
+from xpress.reenactment.reenactor import Reenactor
+
+ASSETS = files("xpress") / "assets"
+
+
+@pytest.fixture
+def own(tmp_path, mouth_files):
+    """A folder with nothing but a mouth generator."""
+    for name in ("mouth.onnx", "mouth.json"):
+        shutil.copy(mouth_files / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def package_without_generator(monkeypatch, tmp_path_factory):
+    """As if the package had no mouth generator."""
+    package = tmp_path_factory.mktemp("package")
+    (package / "assets").mkdir()
+    for name in ("encoder.onnx", "encoder.json", "morphable.safetensors"):
+        shutil.copy(str(ASSETS / name), package / "assets" / name)
+    monkeypatch.setattr("xpress.reenactment.pretrained.files", lambda name: package)
+
+
+def test_a_folder_with_a_generator_takes_the_rest_from_the_package(own):
+    loaded = load_pretrained(own)
+    assert isinstance(loaded.mouth, MouthGeneratorSession)
+    assert loaded.encoder.layout == load_pretrained("default", "none").encoder.layout
+    made = [loaded.animators()() for _ in range(2)]
+    assert all(isinstance(one, FaceAnimator) for one in made)
+
+
+def test_other_mouths_load_no_generator(own):
+    (own / "mouth.onnx").write_bytes(b"not read")
+    assert load_pretrained(own, "model").mouth == "model"
+    assert load_pretrained(own, "none").mouth == "none"
+
+
+@pytest.mark.usefixtures("package_without_generator")
+def test_without_a_generator_the_face_models_mouth_is_shown():
+    assert load_pretrained("default").mouth == "model"
+
+
+def test_a_folder_with_an_encoder_alone(tmp_path):
+    for name in ("encoder.onnx", "encoder.json"):
+        shutil.copy(str(ASSETS / name), tmp_path / name)
+    card = json.loads((tmp_path / "encoder.json").read_text())
+    gains = dict.fromkeys(card["signal_gain"], 0.5)
+    (tmp_path / "encoder.json").write_text(json.dumps(card | {"signal_gain": gains}))
+    assert (load_pretrained(tmp_path).encoder.signal_gain == 0.5).all()
+
+
+def test_bad_folders_are_named(own, tmp_path_factory):
+    empty = tmp_path_factory.mktemp("empty")
+    with pytest.raises(InputError, match="no such folder of weights"):
+        Reenactor.from_pretrained(empty / "none")
+    with pytest.raises(InputError, match=r"neither encoder\.onnx nor mouth\.onnx"):
+        Reenactor.from_pretrained(empty)
+    with pytest.raises(InputError, match="mouth=teeth: choose generator, model or none"):
+        Reenactor.from_pretrained(mouth="teeth")
+    shutil.copy(str(ASSETS / "morphable.safetensors"), own)
+    with pytest.raises(InputError, match=r"without the encoder\.onnx"):
+        Reenactor.from_pretrained(own)
+    (own / "morphable.safetensors").unlink()
+    (own / "mouth.json").unlink()
+    with pytest.raises(InputError, match=r"mouth\.json: no such card"):
+        Reenactor.from_pretrained(own)
