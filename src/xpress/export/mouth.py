@@ -71,7 +71,8 @@ def write_mouth_generator(module: MouthGAN, target: Path, card: Mapping[str, Any
         The files.
     """
     settings = {name: module.hparams[name] for name in SETTINGS}
-    return _write(module.average.module, settings, target, card)
+    generator = module.average.module
+    return _write(generator, settings, target, card)  # type: ignore[arg-type]
 
 
 def _write(

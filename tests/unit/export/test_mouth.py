@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from xpress.errors import InputError
+from xpress.export import mouth
 from xpress.export.mouth import export_mouth_generator
 from xpress.models.mouth_gan.module import MouthGAN
 from xpress.models.mouth_gan.networks import MouthGenerator
@@ -60,6 +61,19 @@ def test_the_exported_average_paints_the_same_for_any_batch(module, tmp_path):
     network = MouthGenerator(*(SETTINGS[name] for name in ("channels", "repeats", "expansion")))
     network.load_state_dict(load_file(weights))
     assert card["parameters"] == sum(p.numel() for p in network.parameters())
+
+
+def test_a_module_gives_its_files_the_name_of_the_target(module, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(mouth, "export_onnx_model", lambda network, path, *_: made.append(path))
+    written = mouth.write_mouth_generator(module, tmp_path / "mine.safetensors", {"epoch": 3})
+    assert [path.name for path in written] == ["mine.safetensors", "mine.onnx", "mine.json"]
+    assert made == [written[1]]
+    average = module.average.module.state_dict()
+    stored = load_file(written[0])
+    assert stored.keys() == average.keys()
+    assert all(torch.equal(stored[name], value) for name, value in average.items())
+    assert json.loads(written[2].read_text())["epoch"] == 3
 
 
 def test_what_cannot_be_exported_is_told(module, tmp_path):

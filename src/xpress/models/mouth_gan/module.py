@@ -181,7 +181,8 @@ class MouthGAN(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Schedules are stepped by hand: Lightning leaves them alone here."""
-        for schedule in self.lr_schedulers():  # type: ignore[union-attr]
+        generator, both = self.lr_schedulers()  # type: ignore[misc]
+        for schedule in (generator, both) if self.judges else (generator,):
             schedule.step()
 
     def configure_optimizers(self):
