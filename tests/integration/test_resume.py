@@ -66,7 +66,6 @@ SMALL = [
     "+logger.csv.flush_logs_every_n_steps=1",
     "seed=7",
     "data.train=[faces.parquet]",
-    "data.val={faces: faces.parquet}",
     "data.batch_size=4",
 ]
 FACES = [
@@ -77,6 +76,8 @@ FACES = [
     "model.width=0.25",
     "model.size=64",
     "model.dropout=0.2",
+    "data.val.faces=faces.parquet",
+    "~data.val.video",
     "data.image_size=64",
     "data.holdout=0.2",
     "data.epoch_size=24",
@@ -91,6 +92,7 @@ MOUTHS = [
     "model.discriminator_channels=[8,16,16,16]",
     "model.local_channels=[8,16,16]",
     "model.local_size=[16,32]",
+    "data.val.mouths=faces.parquet",
     "data.least_opening=0.0",
     "data.num_workers=0",
 ]
