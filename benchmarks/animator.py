@@ -1,9 +1,11 @@
 """Time of one reenacted frame, stage by stage, on one core.
 
-Usage: python benchmarks/animator.py [--frames 100] [--size 512] [--face 250]
+Usage: python benchmarks/animator.py [--frames 100] [--size 512] [--face 250] [--weights folder]
 
-The target is a synthetic picture of noise under a mean face: time does not depend on what the
-picture shows, only on its size and the face's. Prints medians, so no other process should run.
+Every way to fill the mouth is measured in turn, frame by frame, so that they share whatever else
+the machine does. The target is a synthetic picture of noise under a mean face: time does not
+depend on what the picture shows, only on its size and the face's. Medians are printed, of wall
+time and of the process's own CPU time, which another process hardly disturbs.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from common import machine
 
 from xpress.morphable.model import MorphableModel
 from xpress.reenactment.animator import FaceAnimator
+from xpress.reenactment.pretrained import load_pretrained
 from xpress.structures import FaceParameters
 
 MODEL_HEIGHT = 22.0
@@ -62,35 +65,51 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--face", type=int, default=250, help="height of the face in pixels")
+    parser.add_argument("--weights", default="default")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     model = MorphableModel.default()
     image = np.random.default_rng(0).integers(0, 256, (arguments.size,) * 2 + (3,), np.uint8)
     parameters = face_in(arguments.size, arguments.face, model)
-    animator = FaceAnimator(model)
     motion = talking(arguments.frames, model.expression_names)
-    animator.set_target(image, parameters)
-    for expression in motion[:5]:
-        animator.render(expression)  # compiles
-    stages: dict[str, list[float]] = defaultdict(list)
+    mouths = {"model": "model", "generator": load_pretrained(arguments.weights).mouth}
+    if mouths["generator"] == "model":
+        del mouths["generator"]
+    animators = {name: FaceAnimator(model, mouth) for name, mouth in mouths.items()}
+    for animator in animators.values():
+        animator.set_target(image, parameters)
+        for expression in motion[:5]:
+            animator.render(expression)  # compiles
+    stages: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for expression in motion:
-        for stage, run in (
-            ("set_target", lambda: animator.set_target(image, parameters)),
-            ("render", lambda e=expression: animator.render(e)),
-        ):
-            animator.timings.clear()
-            start = time.perf_counter()
-            run()
-            stages[stage].append(time.perf_counter() - start)
-            if stage == "render":
-                for name, seconds in animator.timings.items():
-                    stages[f"  {name}"].append(seconds)
+        for name, animator in animators.items():
+            measure(stages, name, animator, image, parameters, expression)
     print(f"{machine()}, {arguments.frames} frames")
     print(f"picture {arguments.size}x{arguments.size}, face {arguments.face} px")
-    for name in sorted(stages, key=lambda n: (n.startswith(" "), n)):
-        low, middle, high = np.percentile(np.array(stages[name]) * 1000, (10, 50, 90))
-        print(f"{name:14s} {middle:7.2f} ms   (10% {low:.2f}, 90% {high:.2f})")
+    for name in animators:
+        print(f"mouth={name}")
+        for stage in sorted({s for n, s in stages if n == name}, key=lambda s: (s[0] == " ", s)):
+            wall, cpu = np.array(stages[name, stage]).T * 1000
+            low, middle, high = np.percentile(wall, (10, 50, 90))
+            own = f"   CPU {np.median(cpu):7.2f} ms" if cpu.any() else ""
+            print(f"{stage:14s} {middle:7.2f} ms   (10% {low:.2f}, 90% {high:.2f}){own}")
+
+
+def measure(stages, name: str, animator: FaceAnimator, image, parameters, expression) -> None:
+    """Add the times of one frame."""
+    for stage, run in (
+        ("set_target", lambda: animator.set_target(image, parameters)),
+        ("render", lambda: animator.render(expression)),
+    ):
+        animator.timings.clear()
+        start, own = time.perf_counter(), time.process_time()
+        run()
+        times = time.perf_counter() - start, time.process_time() - own
+        stages[name, stage].append(times)
+        if stage == "render":
+            for part, seconds in animator.timings.items():
+                stages[name, f"  {part}"].append((seconds, 0.0))
 
 
 if __name__ == "__main__":

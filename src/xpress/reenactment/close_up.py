@@ -147,42 +147,83 @@ def paint_interior(
                 blue += w * colors[v, 2]
             s = np.float32(1 - occlusion * np.exp(-distance[row, column] / reach))
             red, green, blue = red * s, green * s, blue * s
-            if x >= 0 and x < width - 1 and y >= 0 and y < height - 1:
-                i, j = int(y), int(x)
-                fy, fx = y - i, x - j
-                w00, w01 = (1 - fy) * (1 - fx), (1 - fy) * fx
-                w10, w11 = fy * (1 - fx), fy * fx
-                t = (
-                    w00 * trusted[p, i, j]
-                    + w01 * trusted[p, i, j + 1]
-                    + w10 * trusted[p, i + 1, j]
-                    + w11 * trusted[p, i + 1, j + 1]
-                )
-                if t > 0:
-                    own = (
-                        w00 * layer[i, j, 0]
-                        + w01 * layer[i, j + 1, 0]
-                        + w10 * layer[i + 1, j, 0]
-                        + w11 * layer[i + 1, j + 1, 0]
-                    )
-                    red += t * (own - red)
-                    own = (
-                        w00 * layer[i, j, 1]
-                        + w01 * layer[i, j + 1, 1]
-                        + w10 * layer[i + 1, j, 1]
-                        + w11 * layer[i + 1, j + 1, 1]
-                    )
-                    green += t * (own - green)
-                    own = (
-                        w00 * layer[i, j, 2]
-                        + w01 * layer[i, j + 1, 2]
-                        + w10 * layer[i + 1, j, 2]
-                        + w11 * layer[i + 1, j + 1, 2]
-                    )
-                    blue += t * (own - blue)
+            t, own_red, own_green, own_blue = _look_up(x, y, p, layer, trusted)
+            if t > 0:
+                red += t * (own_red - red)
+                green += t * (own_green - green)
+                blue += t * (own_blue - blue)
             out[row, column, 0] = red
             out[row, column, 1] = green
             out[row, column, 2] = blue
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def own_interior(face_index, barycentrics, part, triangles, source, layer, trusted, out):
+    """The target's own pixels where they show the same interior part, and how surely they do.
+
+    Args:
+        face_index: as of `paint_interior`, like what follows.
+        barycentrics: (h, w, 3).
+        part: (h, w), negative cells are left alone.
+        triangles: (F, 3).
+        source: (V, 2).
+        layer: (h, w, 3) uint8.
+        trusted: (P, h, w).
+        out: (h, w, 4) float32, the colour times the trust, and the trust.
+    """
+    for row in range(part.shape[0]):
+        for column in range(part.shape[1]):
+            p = part[row, column]
+            if p < 0:
+                continue
+            f = face_index[row, column]
+            x = y = np.float32(0)
+            for n in range(3):
+                v, w = triangles[f, n], barycentrics[row, column, n]
+                x += w * source[v, 0]
+                y += w * source[v, 1]
+            t, red, green, blue = _look_up(x, y, p, layer, trusted)
+            out[row, column, 0] = t * red
+            out[row, column, 1] = t * green
+            out[row, column, 2] = t * blue
+            out[row, column, 3] = t
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _look_up(x, y, p, layer, trusted):
+    """Trust in a part at a point of the target's layer, and the layer's colour there."""
+    height, width = layer.shape[:2]
+    if x < 0 or x >= width - 1 or y < 0 or y >= height - 1:
+        return np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    i, j = int(y), int(x)
+    fy, fx = y - i, x - j
+    w00, w01 = (1 - fy) * (1 - fx), (1 - fy) * fx
+    w10, w11 = fy * (1 - fx), fy * fx
+    t = (
+        w00 * trusted[p, i, j]
+        + w01 * trusted[p, i, j + 1]
+        + w10 * trusted[p, i + 1, j]
+        + w11 * trusted[p, i + 1, j + 1]
+    )
+    red = green = blue = np.float32(0)
+    if t > 0:
+        red = _mean(w00, w01, w10, w11, layer, i, j, 0)
+        green = _mean(w00, w01, w10, w11, layer, i, j, 1)
+        blue = _mean(w00, w01, w10, w11, layer, i, j, 2)
+    return t, red, green, blue
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _mean(w00, w01, w10, w11, layer, i, j, n):
+    return (
+        w00 * layer[i, j, n]
+        + w01 * layer[i, j + 1, n]
+        + w10 * layer[i + 1, j, n]
+        + w11 * layer[i + 1, j + 1, n]
+    )
 
 
 @njit(cache=True, nogil=True)

@@ -6,11 +6,12 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from xpress.media.crop import Crop
 from xpress.models.mouth_gan.crop import mouth_crop
-from xpress.reenactment.anatomy import Anatomy
+from xpress.reenactment.anatomy import OTHER, Anatomy
+from xpress.reenactment.close_up import Seen, own_interior
 from xpress.reenactment.composite import blend, inside, intersect
 from xpress.reenactment.grid import Grid
 from xpress.reenactment.mouth import MouthOpening
@@ -18,8 +19,8 @@ from xpress.reenactment.openings import color_share, tinted
 
 GROWTH = 1.0
 """Pixels of the crop by which the painted hole is larger than the one that is shown."""
-RING = 2
-"""Pixels around what is shown that are painted for the resampling."""
+OVERSAMPLED = 1.25
+"""Pixels of a shrunk picture to one of the crop, at least."""
 
 
 @runtime_checkable
@@ -54,6 +55,12 @@ class GeneratedMouth(MouthOpening):
     def _prepare(self, own, projected, light) -> None:
         super()._prepare(own, projected, light)
         self._color_share = color_share(own)
+        self._shows_inside = bool(self.trusted.any())
+        crop = self._crop(projected)
+        (x, y), reach = crop.center, crop.side
+        self._area = int(x - reach), int(y - reach), int(x + reach) + 1, int(y + reach) + 1
+        # One factor for all frames: another one would be another picture.
+        self._shrink = max(int(crop.side / crop.size / OVERSAMPLED), 1)
 
     def paint(self, projected, flow, over, below):
         """As `Opening.paint`; the generator is called only where the mouth is open."""
@@ -65,8 +72,7 @@ class GeneratedMouth(MouthOpening):
             crop = self._crop(projected)
             around = self._around(crop, color, over, below)
             painted = self.painter(around, self._in_crop(hole, crop))
-            alpha = self.grid.to_pixels(self.feather(hole * np.float32(share)))
-            self._lay(tinted(painted, self._color_share), crop, alpha, color)
+            self._lay(tinted(painted, self._color_share), crop, seen, hole, share, color)
         return color, self._fade
 
     def _crop(self, projected: Float32[np.ndarray, "V 3"]) -> Crop:
@@ -75,17 +81,26 @@ class GeneratedMouth(MouthOpening):
         return mouth_crop(lips.astype(np.float64), self.painter.ratio, self.painter.size)
 
     def _around(self, crop: Crop, color, over: Grid, below) -> UInt8[np.ndarray, "S S 3"]:
-        """The crop of the face as it will be, but for the mouth's inside."""
-        x, y = crop.center
-        reach = crop.side
-        wanted = int(x - reach), int(y - reach), int(x + reach) + 1, int(y + reach) + 1
-        box = intersect(over.box, wanted)
+        """The crop of the face as it will be, but for the mouth's inside.
+
+        Large faces are shrunk on a raster that stays where it is, so that the crop neither
+        aliases nor flickers.
+        """
+        box = intersect(over.box, self._area)
         patch = below[inside(over.box, box)].copy()
         shared = intersect(self.grid.box, box)
         rows, columns = inside(self.grid.box, shared)
         blend(patch[inside(box, shared)], color[rows, columns], self._fade[rows, columns])
-        moved = Crop((x - box[0], y - box[1]), crop.side, crop.size)
-        return moved.cut(patch)
+        height, width = patch.shape[:2]
+        size = max(width // self._shrink, 1), max(height // self._shrink, 1)
+        if size != (width, height):
+            patch = cv2.resize(patch, size, interpolation=cv2.INTER_AREA)
+        zoom = Grid(box, size[::-1]).affine
+        matrix = crop.matrix @ _inverse(zoom)
+        square = crop.size, crop.size
+        return cv2.warpAffine(
+            patch, matrix, square, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        )
 
     def _in_crop(self, hole: UInt8[np.ndarray, "h w"], crop: Crop) -> Float32[np.ndarray, "S S"]:
         """The hole in pixels of the crop, grown so that no pixel of it shows a bit of inside.
@@ -93,33 +108,57 @@ class GeneratedMouth(MouthOpening):
         Distances are resampled, because a mask would alias.
         """
         distance = cv2.distanceTransform(1 - hole, cv2.DIST_L2, 3)
-        matrix = crop.matrix @ self._cells_to_image()
-        flags = cv2.INTER_LINEAR
-        size = (crop.size, crop.size)
+        matrix = crop.matrix @ _inverse(self.grid.affine)
+        square = crop.size, crop.size
         distance = cv2.warpAffine(
-            distance, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+            distance, matrix, square, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         distance *= np.sqrt(abs(np.linalg.det(matrix[:, :2])))
         return (distance <= GROWTH).astype(np.float32)
 
-    def _cells_to_image(self) -> np.ndarray:
-        zoom_x, shift_x, zoom_y, shift_y = self.grid.affine
-        return np.array(
-            [[1 / zoom_x, 0, -shift_x / zoom_x], [0, 1 / zoom_y, -shift_y / zoom_y], [0, 0, 1]]
-        )
-
-    def _lay(self, painted, crop: Crop, alpha, color) -> None:
-        """Mix the painted crop into the box's colours in place."""
+    def _lay(self, painted, crop: Crop, seen: Seen, hole, share: float, color) -> None:
+        """Mix the painted crop, and what the target itself shows, into the box's colours."""
+        alpha = self.grid.to_pixels(self.feather(hole * np.float32(share)))
         x, y, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
         box = np.s_[y : y + height, x : x + width]
-        matrix = crop.matrix.copy()
+        matrix = crop.matrix
         matrix[:, 2] += matrix[:, :2] @ (self.grid.box[0] + x, self.grid.box[1] + y)
+        interpolation = cv2.INTER_CUBIC
+        if crop.zoom > 1:  # the picture is coarser than the crop
+            painted = cv2.GaussianBlur(painted, (0, 0), 0.5 * float(np.sqrt(crop.zoom**2 - 1)))
+            interpolation = cv2.INTER_LINEAR
         shown = cv2.warpAffine(
             painted,
             matrix,
             (width, height),
-            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            flags=interpolation | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
         np.clip(shown, 0, 255, out=shown)
+        if self._shows_inside:
+            own = self.grid.to_pixels(self._own_inside(seen, hole))[box]
+            shown = own[..., :3] + (1 - own[..., 3:]) * shown
         color[box] += alpha[box][..., None] * (shown - color[box])
+
+    def _own_inside(self, seen: Seen, hole) -> Float32[np.ndarray, "h w 4"]:
+        """The target's own teeth and gums where it shows them: colour times trust, and trust."""
+        own = np.zeros((*hole.shape, 4), np.float32)
+        own_interior(
+            seen.face_index,
+            seen.barycentrics,
+            np.where(hole, seen.part, np.int32(OTHER)),
+            self.close_up.triangles,
+            self.source,
+            self.layer,
+            self.trusted,
+            own,
+        )
+        return own
+
+
+def _inverse(affine: tuple[float, float, float, float]) -> Float64[np.ndarray, "3 3"]:
+    """The way back of a zoom and shift along x and y."""
+    zoom_x, shift_x, zoom_y, shift_y = affine
+    return np.array(
+        [[1 / zoom_x, 0, -shift_x / zoom_x], [0, 1 / zoom_y, -shift_y / zoom_y], [0, 0, 1]]
+    )

@@ -64,7 +64,9 @@ class MouthOpening(Opening):
         self.colors = self._match_teeth(tinted(colors, color_share(own)), seen)
         rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
         thickness = max(width * LIP_LINE, 0.5)
-        mask = opening_mask(own.shape[:2], rim, thickness) > 0
+        shown = self.grid.to_pixels((seen.part >= 0).astype(np.float32)) > 0
+        shown = cv2.dilate(shown.astype(np.uint8), ellipse(thickness)) > 0
+        mask = (opening_mask(own.shape[:2], rim, thickness) > 0) | shown
         self.skin = extend_colors(own, ~mask, max(2 * thickness, 1.0))
 
     def _trusted(self, part: np.ndarray) -> Float32[np.ndarray, "P h w"]:

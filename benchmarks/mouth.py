@@ -1,0 +1,161 @@
+"""Does the painted mouth stay still while the driver holds a pose?
+
+One frame of a clip is repeated with a camera's noise, written as a video and read back, so that
+everything that trembles in practice does: the codec, the tracker, the encoder. It drives a
+photograph, and the change from frame to frame is averaged inside the hole, and outside it over
+what surrounds the hole within the generator's crop.
+
+    python benchmarks/mouth.py [--samples ../shared/data/samples] [--weights folder] [--sheets DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from common import machine
+from reenactment import PAIRS
+
+from xpress.errors import InputError
+from xpress.media.images import read_image, write_image
+from xpress.media.video import VideoReader, VideoWriter
+from xpress.reenactment.animator import FaceAnimator
+from xpress.reenactment.driver import DriverFrame, drive
+from xpress.reenactment.options import Options
+from xpress.reenactment.overlay import contact_sheet
+from xpress.reenactment.pretrained import load_pretrained
+from xpress.reenactment.reenactor import Reenactor
+
+BOUND = 1.3
+"""Change inside the hole over that outside it, at most."""
+OPENINGS = (50, 75, 90, 99)
+"""Percentiles of the clip's mouth opening at which a frame is held."""
+NOISE = 1.5
+"""Standard deviation of the camera's noise, of 255."""
+
+
+@dataclass
+class Flat:
+    """Paints in one colour: where two of them differ is the hole."""
+
+    level: float
+    size: int = 96
+    ratio: float = 1.5
+
+    def __call__(self, picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """As `MouthPainter`."""
+        return np.full((self.size, self.size, 3), self.level, np.float32)
+
+
+def held(frame: np.ndarray, count: int, path: Path) -> list[tuple[Fraction, np.ndarray]]:
+    """The frame as a video that holds it."""
+    rng = np.random.default_rng(0)
+    height, width = frame.shape[:2]
+    with VideoWriter(path, Fraction(25), (width, height)) as writer:
+        for _ in range(count):
+            noisy = frame + rng.normal(0, NOISE, frame.shape)
+            writer.write(noisy.round().clip(0, 255).astype(np.uint8))
+    return list(VideoReader(path).timed())
+
+
+def opening(driver: DriverFrame, names: list[str]) -> float:
+    return float(driver.shown.expression[names.index("jawOpen")])
+
+
+def rendered(reenactor: Reenactor, mouth, image, face, drivers) -> np.ndarray:
+    animator = FaceAnimator(reenactor.model, mouth)
+    reenactor.animators = lambda: animator
+    stage = reenactor.stage(Options())
+    stage.set(image, [face])
+    return np.stack([stage.render(driver) for driver in drivers])
+
+
+def change(frames: np.ndarray, mask: np.ndarray) -> float:
+    """Mean change from frame to frame, of 255."""
+    steps = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean((0, 3))
+    return float(steps[mask].mean())
+
+
+def run(reenactor: Reenactor, generator, source: Path, target: Path, options) -> bool:
+    """Print one line a held frame; True if all are within the bound."""
+    names = reenactor.model.expression_names
+    clip = list(VideoReader(source).timed())
+    driven = list(drive(reenactor.track(clip), reenactor.resting, str(source)))
+    openings = np.array([opening(driver, names) for driver in driven])
+    image = read_image(target)
+    face = reenactor.rested(reenactor.find(image, name=str(target))[0])
+    lips = face.face.landmarks68[48:60]
+    reach = 0.75 * float(np.ptp(lips[:, 0]))
+    x, y = lips.mean(0)
+    rows, columns = np.indices(image.shape[:2])
+    near = np.maximum(abs(columns - x), abs(rows - y)) < reach
+    print(f"\n{source.name} → {target.name}, change from frame to frame, of 255")
+    good, shown = True, []
+    for percentile in OPENINGS:
+        number = int(np.abs(openings - np.percentile(openings, percentile)).argmin())
+        with tempfile.TemporaryDirectory() as folder:
+            frames = held(clip[number][1], options.frames, Path(folder) / "held.mp4")
+        tracked = list(reenactor.track(frames))
+        drivers = list(drive(tracked, reenactor.resting, "held", driven[0].rest))
+        drivers = drivers[options.settle :]
+        flat = [rendered(reenactor, Flat(v), image, face, drivers) for v in (0.0, 255.0)]
+        share = np.abs(flat[0].astype(np.int16) - flat[1]).mean(3) / 255
+        inside, outside = share.mean(0) > 0.5, near & (share.max(0) == 0)
+        if not inside.any():
+            print(f"  frame {number:4d}: closed")
+            continue
+        line = f"  frame {number:4d}, hole {int(inside.sum()):5d} px:"
+        for name, mouth in (("generator", generator), ("model", "model")):
+            output = rendered(reenactor, mouth, image, face, drivers)
+            within, around = change(output, inside), change(output, outside)
+            ratio = within / max(around, 1e-6)
+            line += f"  {name} {within:.3f} / {around:.3f} = {ratio:.2f}"
+            if name == "generator":
+                good &= ratio <= BOUND
+                shown.append(zoomed(output[-1], x, y, reach))
+        print(f"{line}  (generator at most {BOUND})")
+    if options.sheets is not None and shown:
+        path = options.sheets / f"held_{source.stem}_to_{target.stem}.png"
+        write_image(path, contact_sheet(shown, columns=4, width=300))
+    return good
+
+
+def zoomed(frame: np.ndarray, x: float, y: float, reach: float) -> np.ndarray:
+    box = [round(v) for v in (y - reach, y + reach, x - reach, x + reach)]
+    patch = frame[max(box[0], 0) : box[1], max(box[2], 0) : box[3]]
+    return cv2.resize(patch, (300, 300), interpolation=cv2.INTER_CUBIC)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    here = Path(__file__).resolve().parents[1]
+    parser.add_argument("--samples", type=Path, default=here.parent / "shared/data/samples")
+    parser.add_argument("--weights", default="default")
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--settle", type=int, default=10, help="frames that filters start in")
+    parser.add_argument("--sheets", type=Path, help="folder for pictures of the mouths")
+    options = parser.parse_args()
+    print(machine())
+    if not options.samples.is_dir():
+        print(f"{options.samples}: no sample clips; give --samples")
+        return
+    try:
+        reenactor = Reenactor.from_pretrained(options.weights)
+    except InputError as error:
+        print(error)
+        return
+    generator = load_pretrained(options.weights).mouth
+    if generator == "model":
+        print("no mouth generator among the weights")
+        return
+    for source, target in PAIRS:
+        run(reenactor, generator, options.samples / source, options.samples / target, options)
+
+
+if __name__ == "__main__":
+    main()
