@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def export_mouth_generator(
 ) -> Path:
     """Write `mouth.safetensors`, `mouth.onnx` and `mouth.json` from the averaged generator.
 
-    The ONNX model has inputs "filled" (B, 3, size, size), RGB in [0, 1] with the hole white, and
+    Weights are kept in half precision; the ONNX model computes with the same rounded numbers. It
+    has inputs "filled" (B, 3, size, size), RGB in [0, 1] with the hole white, and
     "hole" (B, 1, size, size), one inside; its output is "painted" (B, 3, size, size).
 
     Args:
@@ -80,8 +82,12 @@ def _write(
 ) -> list[Path]:
     path = target if target.suffix == ".safetensors" else target / "mouth.safetensors"
     size = settings["size"]
+    state = generator.state_dict()
+    rounded = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
     with written_beside(path) as partial:
-        save_file({n: t.contiguous() for n, t in generator.state_dict().items()}, partial)
+        save_file({n: t.contiguous() for n, t in rounded.items()}, partial)
+    generator = deepcopy(generator)
+    generator.load_state_dict(rounded)
     shapes = {"filled": (3, size, size), "hole": (1, size, size)}
     export_onnx_model(generator, path.with_suffix(".onnx"), shapes, "painted", TOLERANCE)
     details = {
