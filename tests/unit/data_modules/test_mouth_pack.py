@@ -181,12 +181,12 @@ def test_nothing_is_left_where_no_face_is(noise: np.ndarray, tmp_path: Path):
 
 def test_small_mouths_are_left_out(faces: Path, samples: Path, tmp_path: Path):
     with np.load(samples / "portrait_woman.landmarks.npz") as tracked:
-        width = np.ptp(tracked["landmarks68"][0, 48:60, 0])
+        width = float(np.ptp(tracked["landmarks68"][0, 48:60, 0]))
     output = tmp_path / "pack.parquet"
-    settings = PackSettings(least_width=float(width * 1.2))
+    settings = PackSettings(least_width=1.2 * width)
     with pytest.raises(InputError, match=r"at least [\d.]+ pixels wide"):
         write_pack(faces / PORTRAIT, output, settings)
-    assert write_pack(faces / PORTRAIT, output, PackSettings(least_width=width * 0.8)).small == 0
+    assert write_pack(faces / PORTRAIT, output, PackSettings(least_width=0.8 * width)).small == 0
 
 
 def test_files_that_cannot_be_used_are_named(tmp_path: Path):

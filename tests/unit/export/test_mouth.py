@@ -37,6 +37,9 @@ def test_the_exported_average_paints_the_same_for_any_batch(module, tmp_path):
     assert sorted(p.name for p in folder.iterdir()) == [
         *("mouth.json", "mouth.onnx", "mouth.safetensors")
     ]
+    network = MouthGenerator(*(SETTINGS[name] for name in ("channels", "repeats", "expansion")))
+    network.load_state_dict(load_file(folder / "mouth.safetensors"))
+    network.eval()
     session = onnxruntime.InferenceSession(folder / "mouth.onnx")
     assert [node.name for node in session.get_inputs()] == ["filled", "hole"]
     generator = torch.Generator().manual_seed(1)
@@ -45,9 +48,10 @@ def test_the_exported_average_paints_the_same_for_any_batch(module, tmp_path):
         hole = torch.rand(batch, 1, 32, 32, generator=generator).round()
         (painted,) = session.run(["painted"], {"filled": filled.numpy(), "hole": hole.numpy()})
         with torch.no_grad():
-            expected = module(filled, hole).numpy()
+            stored, trained = (n(filled, hole).numpy() for n in (network, module))
             other = module.generator.eval()(filled, hole).numpy()
-        np.testing.assert_allclose(painted, expected, atol=1e-3)
+        np.testing.assert_allclose(painted, stored, atol=1e-4)
+        np.testing.assert_allclose(painted, trained, atol=5e-3)  # rounded to half precision
         assert np.abs(painted - other).max() > 0.01  # not the one that was not averaged
     kinds = {node.op_type for node in onnx.load(folder / "mouth.onnx").graph.node}
     assert "BatchNormalization" not in kinds
@@ -58,8 +62,6 @@ def test_the_exported_average_paints_the_same_for_any_batch(module, tmp_path):
     assert card["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert card["network"] == SETTINGS
     assert (card["size"], card["ratio"], card["trained on"]) == (32, 1.5, "nothing")
-    network = MouthGenerator(*(SETTINGS[name] for name in ("channels", "repeats", "expansion")))
-    network.load_state_dict(load_file(weights))
     assert card["parameters"] == sum(p.numel() for p in network.parameters())
 
 
@@ -72,7 +74,9 @@ def test_a_module_gives_its_files_the_name_of_the_target(module, tmp_path, monke
     average = module.average.module.state_dict()
     stored = load_file(written[0])
     assert stored.keys() == average.keys()
-    assert all(torch.equal(stored[name], value) for name, value in average.items())
+    for name, value in average.items():  # in half precision
+        expected = value.half() if value.is_floating_point() else value
+        assert torch.equal(stored[name], expected)
     assert json.loads(written[2].read_text())["epoch"] == 3
 
 
