@@ -15,10 +15,17 @@ import yaml
 from xpress.training.sweeps import TRIAL_OPTION, Journal
 
 BORING = "pytorch_lightning.demos.boring_classes"
+TASK = f"""# @package _global_
+task_name: valley
+data:
+  _target_: {BORING}.BoringDataModule
+model:
+  _target_: valley.Valley
+  x: 0.0
+"""
 JOB = [
-    "++task_name=valley",
-    f"++data={{_target_:{BORING}.BoringDataModule}}",
-    "++model={_target_:valley.Valley,x:0.0}",
+    "--config-dir=.",
+    "task=valley",
     "trainer=debug",
     "trainer.detect_anomaly=false",
     "trainer.max_epochs=3",
@@ -46,6 +53,8 @@ class Valley(BoringModel):
 def sweep(repository: Path, tmp_path: Path):
     """Call `python train.py -m` on the valley in an empty folder."""
     (tmp_path / "valley.py").write_text(VALLEY)
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "valley.yaml").write_text(TASK)
     environment = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(tmp_path)}
 
     def run(*arguments: str, **more: str) -> str:
@@ -120,22 +129,28 @@ def test_submitit_runs_jobs_in_processes_of_their_own(sweep, tmp_path: Path):
 
 
 SBATCH = r"""#!/bin/sh
-# Runs a submitted array at once, one task after the other, as `srun` would on a node.
+# Takes a job array, says so, and runs its tasks at once.
 for file; do :; done
 cp "$file" "$SLURM_TEST/submitted.sh"
 for task in 0 1; do
-  SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task SLURM_JOB_NUM_NODES=1 \
-  SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NTASKS=1 SLURM_NNODES=1 \
-  SLURM_JOB_NODELIST=localhost sh "$file" >"$SLURM_TEST/$task.log" 2>&1
+  ( SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task SLURM_JOB_NUM_NODES=1 \
+    SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NTASKS=1 SLURM_NNODES=1 \
+    SLURM_JOB_NODELIST=localhost sh "$SLURM_TEST/submitted.sh"
+    touch "$SLURM_TEST/$task.done" ) >"$SLURM_TEST/$task.log" 2>&1 &
 done
 echo "Submitted batch job 7"
 """
 SRUN = r"""#!/bin/sh
+# Runs the command behind its own options here.
 while [ "${1#-}" != "$1" ]; do [ "$1" = --output ] && shift; shift; done
 exec "$@"
 """
 SACCT = r"""#!/bin/sh
-printf 'JobID|State|NodeList\n7_0|COMPLETED|localhost\n7_1|COMPLETED|localhost\n'
+echo "JobID|State|NodeList"
+for task in 0 1; do
+  [ -e "$SLURM_TEST/$task.done" ] && state=COMPLETED || state=RUNNING
+  echo "7_$task|$state|localhost"
+done
 """
 
 

@@ -24,10 +24,16 @@ def study(tmp_path: Path) -> optuna.Study:
 
 
 def trainer_at(epoch: int, loss: float, **changes: object) -> Mock:
-    trainer = Mock(spec=pl.Trainer, current_epoch=epoch, sanity_checking=False)
-    trainer.callback_metrics = {"val/loss": torch.tensor(loss)}
-    trainer.state.fn, trainer.is_global_zero, trainer.should_stop = "fit", True, False
-    trainer.strategy.broadcast = lambda value: value
+    trainer = Mock(
+        spec=pl.Trainer,
+        current_epoch=epoch,
+        sanity_checking=False,
+        state=Mock(fn="fit"),
+        strategy=Mock(broadcast=lambda value: value),
+        is_global_zero=True,
+        should_stop=False,
+        callback_metrics={"val/loss": torch.tensor(loss)},
+    )
     trainer.configure_mock(**changes)
     return trainer
 
