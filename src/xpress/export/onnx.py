@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,6 +63,8 @@ def _export(network: nn.Module, inputs: Mapping[str, Sequence[int]], output: str
     device = next(network.parameters()).device
     examples = tuple(torch.zeros(2, *shape, device=device) for shape in inputs.values())
     batch = torch.export.Dim("batch", min=1, max=1024)
+    for library in ("onnx_ir", "onnxscript"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # a line for every constant otherwise
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside the exporter
         program = torch.onnx.export(

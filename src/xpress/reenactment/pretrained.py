@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -49,9 +50,10 @@ def load_pretrained(
     """Load face model, encoder and mouth generator.
 
     Args:
-        name: `default` for the weights in the package, or a folder that `train.py … export=DIR`
-            has written: an encoder, with its face model where that is another than the package's,
-            a mouth generator, or all of them. What it lacks comes from the package.
+        name: `default` for the weights in the package; a folder that `train.py … export=DIR` has
+            written: an encoder, with its face model where that is another than the package's, a
+            mouth generator, or all; or the `.safetensors` file of `export=NAME.safetensors`,
+            with the two beside it. What is lacking comes from the package.
         mouth: `generator`, `model` or `none`; without a generator anywhere `generator` is `model`.
         threads: of each network.
 
@@ -62,12 +64,9 @@ def load_pretrained(
         raise InputError(f"mouth={mouth}: choose {', '.join(MOUTHS[:-1])} or {MOUTHS[-1]}")
     with ExitStack() as stack:
         assets = stack.enter_context(as_file(files("xpress") / "assets"))
-        own = assets if name == "default" else _checked(Path(name))
-        encoder = EncoderSession(_place(own, assets, ENCODER), threads)
-        if own != assets and (own / MODEL).exists():
-            model = MorphableModel.load(own / MODEL)
-        else:
-            model = MorphableModel.default()
+        own = {} if name == "default" else _own_files(Path(name))
+        encoder = EncoderSession(own.get(ENCODER, assets / ENCODER), threads)
+        model = MorphableModel.load(own[MODEL]) if MODEL in own else MorphableModel.default()
         extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, LandmarkModel.of(model)))
         return Pretrained(model, encoder, extractor, _mouth(mouth, own, assets, threads))
 
@@ -80,35 +79,55 @@ def animator(model: MorphableModel, mouth: Literal["model", "none"] | MouthPaint
 
 
 def _mouth(
-    mouth: str, own: Path, assets: Path, threads: int
+    mouth: str, own: dict[str, Path], assets: Path, threads: int
 ) -> Literal["model", "none"] | MouthPainter:
     if mouth == "none":
         return "none"
-    place = _place(own, assets, MOUTH)
-    if mouth == "model" or (place.parent == assets and not place.exists()):
+    place = own.get(MOUTH, assets / MOUTH)
+    if mouth == "model" or (MOUTH not in own and not place.exists()):
         return "model"
     return MouthGeneratorSession(place, threads)
 
 
-def _checked(folder: Path) -> Path:
-    if not folder.is_dir():
+def _own_files(given: Path) -> dict[str, Path]:
+    """The user's files by the package's names."""
+    if given.is_file():
+        return _of_one_network(given)
+    if not given.is_dir():
         raise InputError(
-            f"{folder}: no such folder of weights; give one that train.py … export=DIR wrote"
+            f"{given}: no such folder of weights; give one that train.py … export=DIR wrote"
         )
-    if not any((folder / name).exists() for name in (ENCODER, MOUTH)):
+    # A card alone counts, so that a lost network is told and not replaced.
+    found = {
+        name: given / name
+        for name in (ENCODER, MOUTH)
+        if (given / name).exists() or (given / name).with_suffix(".json").exists()
+    }
+    if not found:
         raise InputError(
-            f"{folder}: holds neither {ENCODER} nor {MOUTH}; give a folder that "
+            f"{given}: holds neither {ENCODER} nor {MOUTH}; give a folder that "
             "train.py … export=DIR wrote"
         )
-    if (folder / MODEL).exists() and not (folder / ENCODER).exists():
-        raise InputError(
-            f"{folder}: {MODEL} without the {ENCODER} that was trained with it; put both there"
-        )
-    return folder
+    if (given / MODEL).exists():
+        if ENCODER not in found:
+            raise InputError(
+                f"{given}: {MODEL} without the {ENCODER} that was trained with it; put both there"
+            )
+        found[MODEL] = given / MODEL
+    return found
 
 
-def _place(own: Path, assets: Path, name: str) -> Path:
-    """The folder's file where it has one or its card, else the package's."""
-    here = own / name
-    given = here.exists() or here.with_suffix(".json").exists()
-    return here if given else assets / name
+def _of_one_network(file: Path) -> dict[str, Path]:
+    """The network of `export=NAME.safetensors`; its card tells which one it is."""
+    card = file.with_suffix(".json")
+    try:
+        details = json.loads(card.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{card}: no card beside the weights; export them again") from error
+    known = {"layout": ENCODER, "ratio": MOUTH}
+    names = [name for entry, name in known.items() if entry in details]
+    if not names:
+        raise InputError(f"{card}: of neither an encoder nor a mouth generator; export again")
+    found = {names[0]: file.with_suffix(".onnx")}
+    model = file.with_name(MODEL)
+    return found | ({MODEL: model} if names[0] == ENCODER and model.exists() else {})

@@ -61,6 +61,22 @@ def test_a_folder_with_an_encoder_alone(tmp_path):
     assert (load_pretrained(tmp_path).encoder.signal_gain == 0.5).all()
 
 
+def test_the_file_of_one_network(tmp_path):
+    for suffix in ("onnx", "json", "safetensors"):
+        shutil.copy(str(ASSETS / f"encoder.{suffix}"), tmp_path / f"mine.{suffix}")
+    card = json.loads((tmp_path / "mine.json").read_text())
+    gains = dict.fromkeys(card["signal_gain"], 0.5)
+    (tmp_path / "mine.json").write_text(json.dumps(card | {"signal_gain": gains}))
+    loaded = load_pretrained(tmp_path / "mine.safetensors", "none")
+    assert (loaded.encoder.signal_gain == 0.5).all()
+    (tmp_path / "mine.json").write_text("{}")
+    with pytest.raises(InputError, match="of neither an encoder nor a mouth generator"):
+        load_pretrained(tmp_path / "mine.safetensors")
+    (tmp_path / "mine.json").unlink()
+    with pytest.raises(InputError, match="no card beside the weights"):
+        load_pretrained(tmp_path / "mine.safetensors")
+
+
 def test_bad_folders_are_named(own, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(InputError, match="no such folder of weights"):
