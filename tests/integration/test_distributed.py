@@ -53,7 +53,7 @@ MOUTHS = [
     "data.augment.grow=[0,0]",
     "data.augment.jolt=0",
     "data.augment.wobble=0",
-    "data.holdout=0.3",
+    "data.holdout=0.2",
     "data.num_workers=0",
     "data.cache=encoded",
 ]

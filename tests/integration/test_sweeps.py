@@ -35,6 +35,8 @@ JOB = [
     "logger=none",
     "hydra.sweep.dir=sweep",
 ]
+# Ray's own limits of 30 and 60 seconds for its start are too short on a machine that is busy.
+PATIENT_RAY = {"RAY_agent_register_timeout_ms": "240000", "RAY_raylet_start_wait_time_s": "240"}
 # A network whose validation loss is (x - 2)² and falls a little from epoch to epoch.
 VALLEY = f"""
 from {BORING} import BoringModel
@@ -174,6 +176,7 @@ def test_slurm_is_asked_for_what_the_configuration_says(sweep, tmp_path: Path):
 @pytest.mark.slow
 def test_ray_runs_a_job(sweep, tmp_path: Path):
     pytest.importorskip("ray", reason="needs Ray: pip install 'xpress[sweeps]'")
-    printed = sweep("hydra/launcher=ray", "seed=6", "+hydra.launcher.ray.init.num_cpus=1")
+    options = ["hydra/launcher=ray", "seed=6", "+hydra.launcher.ray.init.num_cpus=1"]
+    printed = sweep(*options, **PATIENT_RAY)
     assert "Ray Launcher is launching 1 jobs" in printed
     assert seeds_run(tmp_path / "sweep") == {"0": 6}
