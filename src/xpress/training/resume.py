@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from xpress.configuration import CONFIG_MODULE
 from xpress.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -121,10 +123,23 @@ def with_settings(
 
 
 def given_keys(overrides: Sequence[str]) -> list[str]:
-    """Keys of model, data and seed that a command line names."""
+    """Keys of model, data and seed that a command line names.
+
+    Those that a chosen `ablation` sets are among them: it exists to change a given network.
+    """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     keys = [override.key_or_group for override in parsed]
+    for override in parsed:
+        if override.key_or_group == "ablation" and isinstance(override.value(), str):
+            text = files(CONFIG_MODULE) / "ablation" / f"{override.value()}.yaml"
+            keys += _leaves(OmegaConf.create(text.read_text(encoding="utf-8")))
     return [key for key in keys if key.partition(".")[0] in RESTORED]
+
+
+def _leaves(node: Any, prefix: str = "") -> list[str]:
+    if not isinstance(node, DictConfig):
+        return [prefix.rstrip(".")]
+    return [leaf for key in node for leaf in _leaves(node[key], f"{prefix}{key}.")]
 
 
 def _tell_differences(config: DictConfig, merged: DictConfig, path: str) -> None:

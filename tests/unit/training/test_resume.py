@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from xpress.errors import InputError
-from xpress.training.resume import find_checkpoint, settings_of, with_settings
+from xpress.training.resume import find_checkpoint, given_keys, settings_of, with_settings
 
 
 def config(folder: Path, **changes) -> DictConfig:
@@ -111,3 +111,12 @@ def test_checkpoints_of_another_task_and_without_a_record(tmp_path: Path):
         with_settings(config(tmp_path, task_name="mouths"), trained(tmp_path), [], "a.ckpt")
     plain = config(tmp_path)
     assert with_settings(plain, None, [], "a.ckpt") == plain
+
+
+def test_what_an_ablation_sets_is_given():
+    keys = given_keys(["task=mouth_gan", "ablation=no_local", "seed=3"])
+    assert set(keys) == {
+        "seed",
+        "model.weights.adversarial_local",
+        "model.weights.features_local",
+    }
