@@ -183,8 +183,8 @@ def _check_value(annotation: Any, value: Any, path: str) -> None:
     try:
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        wanted = (e["msg"].removeprefix("Input should be ") for e in error.errors())
-        wanted = " or ".join(dict.fromkeys(wanted))
+        messages = (e["msg"].removeprefix("Input should be ") for e in error.errors())
+        wanted = " or ".join(dict.fromkeys(messages))
         raise InputError(f"{path}={value}: has to be {wanted}") from error
 
 

@@ -38,7 +38,7 @@ RENDERED = [
     "data.synthetic.backgrounds=[]",
     "data.synthetic_ratio=0.5",
 ]
-MOUTHS = ["model.weights.perceptual=0"]  # VGG19's weights come from the network
+MOUTHS = ["model.weights.perceptual=0.0"]  # VGG19's weights come from the network
 
 
 @pytest.fixture(scope="module")

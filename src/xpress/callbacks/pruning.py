@@ -37,11 +37,12 @@ class OptunaPruning(pl.Callback):
         fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
         if self.trial is None or value is None or not fitting:
             return
-        stop = trainer.is_global_zero and self._report(float(value), trainer.current_epoch)
+        epoch = trainer.current_epoch
+        stop = trainer.is_global_zero and self._report(self.trial, float(value), epoch)
         if trainer.strategy.broadcast(stop):
             trainer.should_stop = True
 
-    def _report(self, value: float, epoch: int) -> bool:
+    def _report(self, number: int, value: float, epoch: int) -> bool:
         # The sampler is not asked here; the default one would read the whole study.
         study = optuna.load_study(
             study_name=self.study,
@@ -49,7 +50,7 @@ class OptunaPruning(pl.Callback):
             sampler=optuna.samplers.RandomSampler(),
             pruner=self.pruner,
         )
-        frozen = study.get_trials(deepcopy=False)[self.trial]
+        frozen = study.get_trials(deepcopy=False)[number]
         trial = Trial(study, frozen._trial_id)
         trial.report(value, epoch)
         if not trial.should_prune():

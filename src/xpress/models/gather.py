@@ -73,7 +73,7 @@ def without_repeats(
     loaders = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
     loader = loaders[dataloader_idx] if isinstance(loaders, (list, tuple)) else loaders
     sampler = getattr(loader, "sampler", None)
-    if not isinstance(sampler, DistributedSampler):
+    if loader is None or not isinstance(sampler, DistributedSampler):
         return batch
     own = len(range(sampler.rank, len(sampler.dataset), sampler.num_replicas))  # type: ignore[arg-type]
     return batch[: max(own - batch_index * loader.batch_size, 0)]
