@@ -52,8 +52,30 @@ class OneEuroFilter:
         return self._value.copy()
 
 
+class DeadBand:
+    """Drags a value along behind its input: what trembles within the reach stands still.
+
+    Args:
+        reach: how far the input may be from the value; a number or one per element.
+    """
+
+    def __init__(self, reach: float | np.ndarray) -> None:
+        self.reach = reach
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past; the next value passes as it is."""
+        self._value: np.ndarray | None = None
+
+    def __call__(self, value: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
+        """The last answer, or the nearest to it that is within reach of the new value."""
+        last = value if self._value is None else self._value
+        self._value = np.clip(last, value - self.reach, value + self.reach)
+        return self._value.copy()
+
+
 class FaceFilter:
-    """One-Euro filters on what moves in a tracked face.
+    """One-Euro filters on what moves in a tracked face, and dead bands behind them.
 
     Expression: speeds are activations a second, a blink's is about 10. Pose: the head's angle in
     radians, its place in face sizes, so that a large face is not smoothed less than a small one;
@@ -61,6 +83,9 @@ class FaceFilter:
     mesh slips on the face.
     Who it is and how it is lit hardly changes, so those are filtered at a fixed low cutoff; but
     in a driver the identity of a frame carries some of what moves, and then follows at once.
+
+    The dead bands are as wide as what a camera's noise leaves on a face that holds still, and
+    narrower than what is seen: without them a drawn mouth would shimmer.
 
     Args:
         steady_identity: whether the identity is filtered as one that does not change.
@@ -71,6 +96,8 @@ class FaceFilter:
         self._expression = OneEuroFilter(4.0, 4.0, 2.0)
         self._pose = OneEuroFilter(2.0, 20.0)
         self._steady = OneEuroFilter(0.3, 0.0)
+        self._calm_expression, self._calm_identity = DeadBand(0.004), DeadBand(0.012)
+        self._calm_pose = DeadBand(0.002)
         self._time: float | None = None
         self._unit = 1.0
 
@@ -78,6 +105,8 @@ class FaceFilter:
         """Forget the past, after a cut or a lost face."""
         for part in (self._expression, self._pose, self._steady):
             part.reset()
+        for calm in (self._calm_expression, self._calm_identity, self._calm_pose):
+            calm.reset()
         self._time = None
 
     def __call__(self, face: FaceSample, time: float) -> FaceSample:
@@ -95,14 +124,14 @@ class FaceFilter:
         slow = [face.color, face.illumination.ravel()]
         quick = [face.expression]
         (slow if self.steady_identity else quick).append(face.identity)
-        pose = self._pose(pose, step)
+        pose = self._calm_pose(self._pose(pose, step))
         slow = _split(self._steady(np.concatenate(slow), step), slow)
         quick = _split(self._expression(np.concatenate(quick), step), quick)
         return face.replace(
-            identity=(slow if self.steady_identity else quick)[-1],
+            identity=self._calm_identity((slow if self.steady_identity else quick)[-1]),
             color=slow[0],
             illumination=slow[1].reshape(9, 3),
-            expression=np.clip(quick[0], 0, 1),
+            expression=np.clip(self._calm_expression(quick[0]), 0, 1),
             rotation=pose[:3],
             translation=pose[3:5] * unit,
             scale=float(np.exp(pose[5])),

@@ -17,8 +17,18 @@ from xpress.reenactment.grid import Grid
 from xpress.reenactment.mouth import MouthOpening
 from xpress.reenactment.openings import color_share, tinted
 
-GROWTH = 1.0
+GROWTH = 2.0
 """Pixels of the crop by which the painted hole is larger than the one that is shown."""
+BEYOND = 1e3
+"""Distance that is given to what lies outside the close-up."""
+FULL, REACH = 1.0, 3.0
+"""Pixels of the crop outside the hole up to which it is shown in full, and where that ends."""
+STEP = 0.03
+"""Between two sides of the crop, of their logarithm."""
+GLIMPSE, SMILE = 0.06, 0.1
+"""Area of the inside that the target shows, over the mouth's width squared: up to the first its
+own pixels are not shown again, because half a row of teeth fits no other half; from the second
+they are."""
 OVERSAMPLED = 1.25
 """Pixels of a shrunk picture to one of the crop, at least."""
 
@@ -55,8 +65,9 @@ class GeneratedMouth(MouthOpening):
     def _prepare(self, own, projected, light) -> None:
         super()._prepare(own, projected, light)
         self._color_share = color_share(own)
-        self._shows_inside = bool(self.trusted.any())
-        crop = self._crop(projected)
+        area = float(self.trusted.sum()) / self.close_up.cell_width**2
+        self._own_share = min(max((area - GLIMPSE) / (SMILE - GLIMPSE), 0.0), 1.0)
+        self._own_crop = crop = self._canonical(projected)
         (x, y), reach = crop.center, crop.side
         self._area = int(x - reach), int(y - reach), int(x + reach) + 1, int(y + reach) + 1
         # One factor for all frames: another one would be another picture.
@@ -68,17 +79,42 @@ class GeneratedMouth(MouthOpening):
         skin, change = self._moved_skin(seen, projected, flow, over)
         color = self.grid.to_pixels(skin * (1 + change[..., None]))
         hole, share = self.hole(seen)
-        if share > 0:
-            crop = self._crop(projected)
+        if share == 0:
+            return color, self._fade
+        crop = self._crop(projected)
+        # In pixels of the crop, as the generator's habits are.
+        distance = cv2.distanceTransform(1 - hole, cv2.DIST_L2, 5)
+        distance *= np.float32(crop.zoom / self.grid.zoom[0])
+        alpha = self.grid.to_pixels(_faded(distance) * np.float32(share))
+        unknown = self._in_crop(distance, crop, BEYOND) <= GROWTH
+        if self._own_share == 0:
             around = self._around(crop, color, over, below)
-            painted = self.painter(around, self._in_crop(hole, crop))
-            self._lay(tinted(painted, self._color_share), crop, seen, hole, share, color)
+            self._lay(self._painted(around, unknown), crop, alpha, color)
+            return color, self._fade
+        own = self._own_inside(seen, hole)
+        unknown &= self._in_crop(np.ascontiguousarray(own[..., 3]), crop, 0.0) < 0.5
+        own = self.grid.to_pixels(own)
+        own, trust = own[..., :3], own[..., 3:]
+        around = self._around(crop, own + (1 - trust) * color, over, below)
+        self._lay(self._painted(around, unknown), crop, alpha, color)
+        color += alpha[..., None] * (own - trust * color)
         return color, self._fade
 
-    def _crop(self, projected: Float32[np.ndarray, "V 3"]) -> Crop:
+    def _painted(self, around, unknown) -> Float32[np.ndarray, "S S 3"]:
+        return tinted(self.painter(around, unknown.astype(np.float32)), self._color_share)
+
+    def _canonical(self, projected: Float32[np.ndarray, "V 3"]) -> Crop:
         corners, weights = self._lips
         lips = (projected[corners] * weights[..., None]).sum(1)[:, :2]
         return mouth_crop(lips.astype(np.float64), self.painter.ratio, self.painter.size)
+
+    def _crop(self, projected: Float32[np.ndarray, "V 3"]) -> Crop:
+        """The canonical crop on a lattice: what trembles a little is cut and painted the same."""
+        crop, own = self._canonical(projected), self._own_crop
+        side = own.side * float(np.exp(STEP * round(np.log(crop.side / own.side) / STEP)))
+        pixel = own.side / own.size
+        x, y = (round(v / pixel) * pixel for v in crop.center)
+        return Crop((x, y), side, crop.size)
 
     def _around(self, crop: Crop, color, over: Grid, below) -> UInt8[np.ndarray, "S S 3"]:
         """The crop of the face as it will be, but for the mouth's inside.
@@ -102,23 +138,21 @@ class GeneratedMouth(MouthOpening):
             patch, matrix, square, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
         )
 
-    def _in_crop(self, hole: UInt8[np.ndarray, "h w"], crop: Crop) -> Float32[np.ndarray, "S S"]:
-        """The hole in pixels of the crop, grown so that no pixel of it shows a bit of inside.
-
-        Distances are resampled, because a mask would alias.
-        """
-        distance = cv2.distanceTransform(1 - hole, cv2.DIST_L2, 3)
-        matrix = crop.matrix @ _inverse(self.grid.affine)
-        square = crop.size, crop.size
-        distance = cv2.warpAffine(
-            distance, matrix, square, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    def _in_crop(
+        self, cells: Float32[np.ndarray, "h w"], crop: Crop, beyond: float
+    ) -> Float32[np.ndarray, "S S"]:
+        """A smooth map of the close-up in pixels of the crop; a mask would alias."""
+        return cv2.warpAffine(
+            cells,
+            crop.matrix @ _inverse(self.grid.affine),
+            (crop.size, crop.size),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=beyond,
         )
-        distance *= np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-        return (distance <= GROWTH).astype(np.float32)
 
-    def _lay(self, painted, crop: Crop, seen: Seen, hole, share: float, color) -> None:
-        """Mix the painted crop, and what the target itself shows, into the box's colours."""
-        alpha = self.grid.to_pixels(self.feather(hole * np.float32(share)))
+    def _lay(self, painted, crop: Crop, alpha, color) -> None:
+        """Mix the painted crop into the box's colours in place."""
         x, y, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
         box = np.s_[y : y + height, x : x + width]
         matrix = crop.matrix
@@ -135,9 +169,6 @@ class GeneratedMouth(MouthOpening):
             borderMode=cv2.BORDER_REPLICATE,
         )
         np.clip(shown, 0, 255, out=shown)
-        if self._shows_inside:
-            own = self.grid.to_pixels(self._own_inside(seen, hole))[box]
-            shown = own[..., :3] + (1 - own[..., 3:]) * shown
         color[box] += alpha[box][..., None] * (shown - color[box])
 
     def _own_inside(self, seen: Seen, hole) -> Float32[np.ndarray, "h w 4"]:
@@ -153,7 +184,13 @@ class GeneratedMouth(MouthOpening):
             self.trusted,
             own,
         )
-        return own
+        return own * np.float32(self._own_share)
+
+
+def _faded(distance: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    """One in the hole, falling to zero over the rim."""
+    x = np.clip((REACH - distance) / (REACH - FULL), 0, 1)
+    return x * x * (3 - 2 * x)
 
 
 def _inverse(affine: tuple[float, float, float, float]) -> Float64[np.ndarray, "3 3"]:

@@ -21,6 +21,11 @@ AHEAD = 0.5
 SIDE_MEMORY = 0.6
 """Share of the last crop's side in the next one's."""
 
+CALM, CALM_SIDE = 0.02, 0.04
+"""Motion of the wanted crop, and change of its side, in sides, that move no crop: what the
+extractor reads depends a little on the crop, and a crop that follows every reading of its own
+sways for ever before a face that holds still."""
+
 Choice = Callable[[Sequence[Detection]], Detection | None]
 
 
@@ -110,7 +115,23 @@ class FaceTracker:
         x, y = (
             now + AHEAD * (now - past) for now, past in zip(here.center, last.center, strict=True)
         )
-        self._crop = Crop((x, y), side, self.size, here.angle)
+        wanted = Crop((x, y), side, self.size, here.angle)
+        self._crop = wanted if self._crop is None else followed(self._crop, wanted)
+
+
+def followed(crop: Crop, wanted: Crop) -> Crop:
+    """The crop, dragged along as far as it is from the wanted one by more than the calm."""
+    reach = CALM * wanted.side
+    x, y = (
+        old + _beyond(new - old, reach) for old, new in zip(crop.center, wanted.center, strict=True)
+    )
+    side = crop.side + _beyond(wanted.side - crop.side, CALM_SIDE * wanted.side)
+    return Crop((x, y), side, wanted.size, wanted.angle)
+
+
+def _beyond(difference: float, reach: float) -> float:
+    """A difference less `reach`, zero within it."""
+    return float(np.sign(difference)) * max(abs(difference) - reach, 0.0)
 
 
 def apart_from(others: Sequence[FaceTracker], first: Detection) -> Choice:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from xpress.reenactment.filter import FaceFilter, OneEuroFilter
+from xpress.reenactment.filter import DeadBand, FaceFilter, OneEuroFilter
 
 
 def published(values, rate, min_cutoff, beta, derivative_cutoff):
@@ -91,3 +91,32 @@ def test_identity_settles_to_its_mean(world):
         noisy = face.replace(identity=1 + 0.5 * generator.normal(size=face.identity.shape))
         last = smooth(noisy, i / 25)
     assert np.abs(last.identity - 1).mean() < 0.15
+
+
+def test_what_trembles_within_reach_stands_still_and_what_moves_is_dragged_along():
+    calm = DeadBand(0.01)
+    tremble = 0.5 + 0.009 * np.sin(np.arange(40))[:, None] * np.ones(3)
+    first = calm(np.full(3, 0.5))
+    assert all(np.array_equal(calm(value), first) for value in tremble)
+    rising = np.array([calm(np.full(3, 0.5 + 0.02 * i)) for i in range(1, 6)])
+    np.testing.assert_allclose(rising[:, 0], 0.49 + 0.02 * np.arange(1, 6))
+    calm.reset()
+    assert calm(np.full(3, 9.0))[0] == 9.0
+
+
+def test_a_face_that_holds_still_but_for_noise_becomes_constant(world):
+    generator = np.random.default_rng(4)
+    smooth, seen = FaceFilter(steady_identity=False), []
+    for i in range(80):
+        face = world.sample(50, 50, jaw=0.4)
+        noisy = face.replace(
+            expression=face.expression + 0.001 * generator.normal(size=face.expression.shape),
+            identity=face.identity + 0.003 * generator.normal(size=face.identity.shape),
+        )
+        seen.append(smooth(noisy, i / 25))
+    steps = [
+        np.abs(np.diff([getattr(f, name) for f in seen[20:]], axis=0))
+        for name in ("expression", "identity")
+    ]
+    assert max((step > 0).mean() for step in steps) < 0.02
+    assert max(step.max() for step in steps) < 0.003
