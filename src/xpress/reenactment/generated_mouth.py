@@ -84,7 +84,7 @@ class GeneratedMouth(MouthOpening):
         crop = self._crop(projected)
         # In pixels of the crop, as the generator's habits are.
         distance = cv2.distanceTransform(1 - hole, cv2.DIST_L2, 5)
-        distance *= np.float32(crop.zoom / self.grid.zoom[0])
+        distance = distance * np.float32(crop.zoom / self.grid.zoom[0])
         alpha = self.grid.to_pixels(_faded(distance) * np.float32(share))
         unknown = self._in_crop(distance, crop, BEYOND) <= GROWTH
         if self._own_share == 0:

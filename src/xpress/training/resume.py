@@ -139,7 +139,7 @@ def given_keys(overrides: Sequence[str]) -> list[str]:
 def _leaves(node: Any, prefix: str = "") -> list[str]:
     if not isinstance(node, DictConfig):
         return [prefix.rstrip(".")]
-    return [leaf for key in node for leaf in _leaves(node[key], f"{prefix}{key}.")]
+    return [leaf for key in node for leaf in _leaves(node[key], f"{prefix}{key!s}.")]
 
 
 def _tell_differences(config: DictConfig, merged: DictConfig, path: str) -> None:
