@@ -1,6 +1,8 @@
 """`infer.py task=reenact` and `task=demo` on real media."""
 
+import shutil
 from fractions import Fraction
+from importlib.resources import files
 
 import av
 import numpy as np
@@ -98,3 +100,45 @@ def test_demo_from_another_folder(infer, tmp_path):
     assert read_image(folder / "contact_sheet.png").shape[1] > 1000
     for name in ("demo.mp4", "contact_sheet.png"):
         assert str(folder / name) in done.stdout
+
+
+def test_the_mouth_is_painted_by_the_generator_or_not_at_all(infer, short_clip, samples, tmp_path):
+    """Both differ between the lips, and nowhere else."""
+    frames = {}
+    for mouth in ("generator", "none"):
+        path = tmp_path / f"{mouth}.mp4"
+        done = infer(
+            "task=reenact",
+            f"source={short_clip}",
+            f"target={samples / 'portrait_woman.jpg'}",
+            f"output={path}",
+            f"mouth={mouth}",
+        )
+        assert done.returncode == 0, done.stderr
+        frames[mouth] = np.stack(list(VideoReader(path))).astype(float)
+    difference = np.abs(frames["generator"] - frames["none"]).mean((0, 3))
+    landmarks = np.load(samples / "portrait_woman.landmarks.npz")["landmarks68"][0]
+    x, y = landmarks[48:68].mean(0)
+    width = np.ptp(landmarks[48:60, 0])
+    rows, columns = np.indices(difference.shape)
+    near = (abs(columns - x) < 0.8 * width) & (abs(rows - y) < 0.8 * width)
+    assert difference[near].max() > 15
+    assert difference[~near].mean() < 0.5  # the encoder's loss
+
+
+def test_networks_come_from_a_folder(infer, samples, tmp_path):
+    arguments = (
+        "task=reenact",
+        f"source={samples / 'portrait_man.jpg'}",
+        f"target={samples / 'portrait_woman.jpg'}",
+        f"output={tmp_path / 'out.png'}",
+    )
+    (tmp_path / "own nets").mkdir()
+    done = infer(*arguments, f"weights={tmp_path / 'own nets'}")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "neither encoder.onnx nor mouth.onnx" in line
+    for name in ("encoder.onnx", "encoder.json"):
+        shutil.copy(str(files("xpress") / "assets" / name), tmp_path / "own nets")
+    done = infer(*arguments, f"weights={tmp_path / 'own nets'}")
+    assert done.returncode == 0, done.stderr

@@ -18,6 +18,8 @@ CELLS = 180
 """Resolution of the close-up; see `CloseUp`."""
 LIP_LINE = 0.012
 """Half width, over the mouth's width, of the dark line between lips that is not lip colour."""
+LIP_EDGE = 0.035
+"""As far from the opening nothing is brighter than the lips further out, over the width."""
 MARGIN = 0.02
 """How far from the lips the target's own interior is trusted, over the mouth's width."""
 CLOSED, OPEN = 0.002, 0.008
@@ -55,7 +57,6 @@ class MouthOpening(Opening):
         self.albedo = (vivid + albedo**LIFT) / 2 + DARKEST
 
     def _prepare(self, own, projected, light) -> None:
-        width = self.close_up.width
         self.layer = cv2.resize(own, self.grid.size[::-1], interpolation=cv2.INTER_LINEAR)
         seen = self.close_up.draw(projected)
         self.trusted = self._trusted(seen.part)
@@ -63,11 +64,27 @@ class MouthOpening(Opening):
         colors = self.albedo * _soft_light(light) * 255
         self.colors = self._match_teeth(tinted(colors, color_share(own)), seen)
         rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
-        thickness = max(width * LIP_LINE, 0.5)
+        self.skin = self._lip_skin(own, rim, seen)
+
+    def _lip_skin(self, own, rim, seen: Seen) -> UInt8[np.ndarray, "h w 3"]:
+        """Lips where the opening is.
+
+        A mesh meets the opening's edge only roughly. Teeth that are left over there are brighter
+        than lips, and would be drawn out into a white line.
+        """
+        width = self.close_up.width
         shown = self.grid.to_pixels((seen.part >= 0).astype(np.float32)) > 0
-        shown = cv2.dilate(shown.astype(np.uint8), ellipse(thickness)) > 0
-        mask = (opening_mask(own.shape[:2], rim, thickness) > 0) | shown
-        self.skin = extend_colors(own, ~mask, max(2 * thickness, 1.0))
+        thickness = max(width * LIP_LINE, 0.5)
+        masks = []
+        for reach in (thickness, max(width * LIP_EDGE, 1.0)):
+            grown = cv2.dilate(shown.astype(np.uint8), ellipse(reach)) > 0
+            masks.append((opening_mask(own.shape[:2], rim, reach) > 0) | grown)
+        core, wide = masks
+        lips = extend_colors(own, ~wide, max(width * LIP_EDGE, 1.0)).astype(np.float32)
+        depth = cv2.distanceTransform(wide.astype(np.uint8), cv2.DIST_L2, 3)
+        share = (depth / max(width * (LIP_EDGE - LIP_LINE), 1.0)).clip(0, 1)[..., None]
+        darker = own + share * (np.minimum(own, lips) - own)
+        return extend_colors(darker.round().astype(np.uint8), ~core, max(2 * thickness, 1.0))
 
     def _trusted(self, part: np.ndarray) -> Float32[np.ndarray, "P h w"]:
         """Where the target shows each interior part, away from the lips."""
