@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from xpress.errors import InputError
+from xpress.models.state_files import read_state
 
 PREFIX = "encoder."
 
@@ -24,20 +21,7 @@ def read_encoder_weights(path: str | os.PathLike) -> dict[str, Tensor]:
     Raises:
         InputError: missing, unreadable, or without encoder weights.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such weights file")
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            state = checkpoint.get("state_dict", {}) if isinstance(checkpoint, dict) else {}
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path}: not a readable weights file ({reason})") from error
-    except Exception as error:  # unpickling errors have no common base
-        raise InputError(f"{path}: not a checkpoint that can be loaded safely") from error
+    state = read_state(path)
     weights = {n.removeprefix(PREFIX): v for n, v in state.items() if n.startswith(PREFIX)}
     weights = weights or state  # a file of the encoder alone has no prefix
     if "head.weight" not in weights:
