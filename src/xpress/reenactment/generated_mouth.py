@@ -61,12 +61,16 @@ class GeneratedMouth(MouthOpening):
         super().__init__(anatomy, albedo)
         self._lips = anatomy.lips
         self.painter = painter
+        self._prepared = False
 
     def _prepare(self, own, projected, light) -> None:
         super()._prepare(own, projected, light)
         self._color_share = color_share(own)
         area = float(self.trusted.sum()) / self.close_up.cell_width**2
-        self._own_share = min(max((area - GLIMPSE) / (SMILE - GLIMPSE), 0.0), 1.0)
+        share = min(max((area - GLIMPSE) / (SMILE - GLIMPSE), 0.0), 1.0)
+        # A video shows other teeth in every frame, and what is taken from them would flicker.
+        self._own_share = 0.0 if self._prepared else share
+        self._prepared = True
         self._own_crop = crop = self._canonical(projected)
         (x, y), reach = crop.center, crop.side
         self._area = int(x - reach), int(y - reach), int(x + reach) + 1, int(y + reach) + 1

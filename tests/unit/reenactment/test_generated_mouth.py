@@ -203,6 +203,20 @@ def test_the_targets_own_teeth_stay(model):
     assert (np.nonzero(own)[0].mean()) < np.nonzero(magenta)[0].mean()  # upper teeth do not move
 
 
+def test_a_target_video_shows_painted_teeth_alone(model):
+    before = {"jawOpen": 0.4, "mouthUpperUp": 0.8}
+    image = skin()
+    image[grown(seen_parts(model, face(model, **before)), 1)] = (20, 200, 20)
+    animator = FaceAnimator(model, Painter())
+    green = []
+    for _ in range(2):
+        animator.set_target(image, face(model, **before))
+        frame = animator.render(expression(model, jawOpen=0.9, mouthUpperUp=0.8)).astype(int)
+        green.append(int((frame[..., 1] - frame[..., 0] > 100).sum()))
+    assert green[0] > 50
+    assert green[1] == 0
+
+
 def test_frames_do_not_depend_on_earlier_ones(model):
     painter = Painter(paint=lambda picture, hole: picture.astype(np.float32))
     image = np.random.default_rng(0).integers(60, 200, (SIZE, SIZE, 3), np.uint8)
