@@ -10,11 +10,10 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
 
-from xpress.errors import InputError
 from xpress.export.onnx import export_onnx_model
+from xpress.export.weights import checkpoint_settings
 from xpress.media.files import written_beside
 from xpress.models.mouth_gan.crop import MOUTH_RATIO
 from xpress.models.mouth_gan.module import MouthGAN
@@ -49,11 +48,7 @@ def export_mouth_generator(
         InputError: not such a checkpoint, or the folder cannot be written.
     """
     weights = read_generator_weights(checkpoint)
-    loaded = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    given = loaded.get("hyper_parameters", {})
-    missing = set(SETTINGS) - given.keys()
-    if missing:
-        raise InputError(f"{checkpoint}: lacks the settings {', '.join(sorted(missing))}")
+    given = checkpoint_settings(checkpoint, SETTINGS)
     settings = {name: given[name] for name in SETTINGS}
     generator = MouthGenerator(settings["channels"], settings["repeats"], settings["expansion"])
     generator.load_state_dict(weights)

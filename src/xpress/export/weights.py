@@ -152,7 +152,7 @@ def export_encoder(
         InputError: not such a checkpoint, or the folder cannot be written.
     """
     weights = read_encoder_weights(checkpoint)
-    settings = _settings(checkpoint)
+    settings = checkpoint_settings(checkpoint, ("width", "size", "head_channels"))
     morphable = settings.get("morphable")
     model = MorphableModel.load(morphable) if morphable else MorphableModel.default()
     layout = CodeLayout(*model.sizes, settings["size"])
@@ -164,10 +164,15 @@ def export_encoder(
     return Path(output)
 
 
-def _settings(checkpoint: str | os.PathLike) -> dict[str, Any]:
+def checkpoint_settings(checkpoint: str | os.PathLike, names: Sequence[str]) -> dict[str, Any]:
+    """The arguments that a checkpoint's module was made with.
+
+    Raises:
+        InputError: it lacks one of the names.
+    """
     loaded = torch.load(checkpoint, map_location="cpu", weights_only=True)
     settings = dict(loaded.get("hyper_parameters", {}))
-    missing = {"width", "size", "head_channels"} - settings.keys()
+    missing = set(names) - settings.keys()
     if missing:
         raise InputError(f"{checkpoint}: lacks the settings {', '.join(sorted(missing))}")
     return settings

@@ -12,7 +12,6 @@ MOUTH_RATIO = 1.5
 """Side of the crop over the width of the lips."""
 SIZE = 96
 """Pixels of the crop's side."""
-WHITE = 255
 _SHIFT = 4
 """Fractional bits of OpenCV's polygon coordinates."""
 
@@ -52,12 +51,3 @@ def hole_mask(
         value = 1 if growth > 0 else 0
         cv2.polylines(mask, points, True, value, thickness, shift=_SHIFT)
     return mask
-
-
-def fill_white(
-    image: UInt8[np.ndarray, "S S 3"], hole: UInt8[np.ndarray, "S S"]
-) -> UInt8[np.ndarray, "S S 3"]:
-    """The picture with a white hole."""
-    filled = image.copy()
-    filled[hole > 0] = WHITE
-    return filled

@@ -143,11 +143,11 @@ class MouthGAN(LightningModule):
         composite = batch.composite(painted)
         for name in self.judges:
             logits, fake = self._judge(name, composite, batch)
-            with torch.no_grad():
-                _, real = self._judge(name, batch.image, batch)
             if getattr(weights, f"adversarial_{name}") > 0:
                 terms[f"adversarial_{name}"] = losses.generator_loss(logits, kind)
             if getattr(weights, f"features_{name}") > 0:
+                with torch.no_grad():
+                    _, real = self._judge(name, batch.image, batch)
                 terms[f"features_{name}"] = losses.feature_difference(real, fake)
         if self._vgg[0] is not None:
             network = self._vgg[0].to(self.device)

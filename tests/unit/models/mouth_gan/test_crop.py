@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xpress.models.mouth_gan.crop import fill_white, hole_mask, mouth_crop
+from xpress.models.mouth_gan.crop import hole_mask, mouth_crop
 from xpress.structures import MouthBatch
 
 SQUARE = np.array([[20.0, 30.0], [60.0, 30.0], [60.0, 70.0], [20.0, 70.0]])
@@ -86,12 +86,9 @@ def test_a_slanted_mouth_is_as_wide_as_its_corners_are_apart():
 def test_the_hole_is_white_and_nothing_else():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 200, (96, 96, 3), np.uint8)
-    before, hole = image.copy(), hole_mask(SQUARE, 96)
-    filled = fill_white(image, hole)
-    assert np.array_equal(image, before)
-    assert (filled[hole > 0] == 255).all()
-    assert np.array_equal(filled[hole == 0], image[hole == 0])
-    # the network sees the same in training, as floats
+    hole = hole_mask(SQUARE, 96)
+    filled = image.copy()
+    filled[hole > 0] = 255
     picture = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
     mask = torch.from_numpy(hole)[None, None].float()
     box, row = torch.zeros(1, 4), torch.zeros(1, dtype=torch.long)
