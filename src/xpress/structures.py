@@ -214,3 +214,46 @@ class MouthBatch(_TensorStruct):
     def composite(self, painted: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
         """Painted inside, the picture itself outside."""
         return self.image + self.hole * (painted - self.image)
+
+
+@dataclass(frozen=True)
+class ExpressionBatch(_TensorStruct):
+    """Face crops with action units, and the action units that they are to be given.
+
+    Attributes:
+        image: RGB in [0, 1], the encoder's canonical crop at the editor's size.
+        action_units: of the picture, in [0, 1], in the order of `action_units.ACTION_UNITS`.
+        target_units: of the wanted picture; the teacher's where `has_teacher` is True.
+        row: number of the row in its set.
+        edited: what the morphable warp makes of the picture, or None.
+        flow: the warp's backward flow (x, y), pixels of the crop: `edited(p) ≈ image(p + flow(p))`
+            wherever skin is shown; or None.
+        has_teacher: which rows of `edited` and `flow` may be learned from.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    action_units: Float[Tensor, "B 17"]
+    target_units: Float[Tensor, "B 17"]
+    row: Int[Tensor, " B"]
+    edited: Float[Tensor, "B 3 H W"] | None
+    flow: Float[Tensor, "B 2 H W"] | None
+    has_teacher: Bool[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+
+@dataclass(frozen=True)
+class ExpressionEdit(_TensorStruct):
+    """An edited face crop.
+
+    Attributes:
+        image: RGB in [0, 1].
+        changed: how far each pixel was edited, in [0, 1]; zero keeps the input's.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    changed: Float[Tensor, "B 1 H W"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
