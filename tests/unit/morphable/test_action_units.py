@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+import torch
 
-from xpress.morphable.action_units import ACTION_UNIT_NAMES, ActionUnits
+from xpress.morphable.action_units import ACTION_UNIT_NAMES, ActionUnitLayer, ActionUnits
 from xpress.morphable.model import MorphableModel
 
 NAMES = MorphableModel.default().expression_names
@@ -58,3 +59,19 @@ def test_batches_and_range():
 def test_a_model_without_the_shapes_is_refused():
     with pytest.raises(ValueError, match="browInnerUp"):
         ActionUnits(["jawOpen", "eyeBlink_L", "eyeBlink_R"])
+
+
+def test_layer_computes_what_numpy_does():
+    expression = np.random.default_rng(0).uniform(0, 1, (20, len(NAMES)))
+    layer = ActionUnitLayer(NAMES)
+    np.testing.assert_allclose(
+        layer(torch.from_numpy(expression).float()), UNITS(expression), atol=1e-6
+    )
+
+
+def test_layer_has_the_slope_of_its_table():
+    layer = ActionUnitLayer(NAMES).double()
+    expression = torch.full((1, len(NAMES)), 0.3, dtype=torch.double)
+    expression[0, NAMES.index("jawOpen")] = 0.35
+    expression[0, NAMES.index("eyeBlink_L")] = 0.4
+    assert torch.autograd.gradcheck(layer, expression.requires_grad_())
