@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from xpress.data_modules.readers.records import FaceRecords, decode
+
 from xpress.errors import InputError
 from xpress.media.crop import Crop
 from xpress.models.face_autoencoder.code import CodeLayout

@@ -20,9 +20,9 @@ import torch
 from common import machine
 from encoders import Measured, open_encoder
 from face_figures import acceleration, agreement, lag, within_over_between, without_similarity
-
 from xpress.data_modules.readers import read_records
 from xpress.data_modules.synthetic_faces import make_renderer
+
 from xpress.errors import InputError
 from xpress.media.crop import Crop
 from xpress.media.video import VideoReader
@@ -93,8 +93,9 @@ def identity(measured: Measured, pack: Path, frames: str = "") -> None:
         for values in (shapes, aligned, coefficients)
     ]
     print(
-        f"{pack.stem}: {len(rows)} pictures of {len(set(people))} people: shape {ratios[0]:.3f} "
-        f"(quoted), shape without place, turn and size {ratios[1]:.3f}, coefficients {ratios[2]:.3f}"
+        f"{pack.stem}: {len(rows)} pictures of {len(set(people))} people: "
+        f"shape {ratios[0]:.3f} (quoted), shape without place, turn and size {ratios[1]:.3f}, "
+        f"coefficients {ratios[2]:.3f}"
     )
 
 

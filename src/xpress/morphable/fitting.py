@@ -61,10 +61,12 @@ class Fit:
 
 
 @dataclass
-class _State:
+class FitState:
+    """Parameters between two steps; the rotation as matrices (N, 3, 3), else as in `Fit`."""
+
     identity: Tensor
     expression: Tensor
-    rotation: Tensor  # (N, 3, 3)
+    rotation: Tensor
     translation: Tensor
     scale: Tensor
 
@@ -97,7 +99,7 @@ def fit_landmarks(
         state.identity = identity.clone()
     for _ in range(settings.iterations):
         _step(reduced, labels, weights, groups, settings, state, identity is None)
-    residual = landmarks - _project(state, model.points(state.identity, state.expression))
+    residual = landmarks - project_state(state, model.points(state.identity, state.expression))
     return Fit(
         state.identity,
         state.expression,
@@ -125,13 +127,14 @@ def axis_angle(rotation: Float[Tensor, "N 3 3"]) -> Float[Tensor, "N 3"]:
     return skew * factor[:, None]
 
 
-def _project(state: _State, points: Tensor) -> Tensor:
+def project_state(state: FitState, points: Float[Tensor, "N L 3"]) -> Float[Tensor, "N L 2"]:
+    """Model-space points in pixels."""
     turned = points @ state.rotation.transpose(1, 2)
     flat = turned[..., :2] * torch.tensor([1.0, -1.0])
     return flat * state.scale[:, None, None] + state.translation[:, None]
 
 
-def _initial(model: LandmarkModel, landmarks: Tensor, weights: Tensor) -> _State:
+def _initial(model: LandmarkModel, landmarks: Tensor, weights: Tensor) -> FitState:
     """Weak-perspective pose of the mean face by linear least squares, then orthonormalised."""
     count = len(landmarks)
     mean = model.mean
@@ -145,19 +148,25 @@ def _initial(model: LandmarkModel, landmarks: Tensor, weights: Tensor) -> _State
     rows = u @ vh
     rotation = torch.cat([rows, torch.linalg.cross(rows[:, 0], rows[:, 1])[:, None]], dim=1)
     scale = s.mean(1)
-    state = _State(
+    state = FitState(
         torch.zeros(count, model.identity_basis.shape[0]),
         torch.full((count, model.expression_basis.shape[0]), 0.05),
         rotation,
         torch.zeros(count, 2),
         scale,
     )
-    state.translation = image_center - _project(state, center.expand(count, 1, 3))[:, 0]
+    state.translation = image_center - project_state(state, center.expand(count, 1, 3))[:, 0]
     return state
 
 
-def _jacobian(model: LandmarkModel, state: _State, points: Tensor) -> Tensor:
-    """d(projected landmarks) / d(pose, expression, identity): (N, L·2, P)."""
+def projection_jacobian(model: LandmarkModel, state: FitState, points: Tensor) -> Tensor:
+    """d(projected points) / d(pose, expression, identity): (N, L·2, P).
+
+    Args:
+        model: at the points, which need not be landmarks.
+        state: where it is linearised.
+        points: of the model there, model space.
+    """
     flip = torch.tensor([1.0, -1.0])
     turned = points @ state.rotation.transpose(1, 2)
     x, y, z = turned.unbind(-1)
@@ -176,26 +185,28 @@ def _jacobian(model: LandmarkModel, state: _State, points: Tensor) -> Tensor:
 
 
 def _normal_equations(
-    model: LandmarkModel, landmarks: Tensor, weights: Tensor, settings: FitSettings, state: _State
+    model: LandmarkModel, landmarks: Tensor, weights: Tensor, settings: FitSettings, state: FitState
 ) -> tuple[Tensor, Tensor]:
     """Hessian (N, P, P) and descent direction (N, P) of the data term, block by block."""
     hessians, gradients = [], []
     for start in range(0, len(landmarks), BLOCK):
         rows = slice(start, start + BLOCK)
-        part = _State(*(getattr(state, f.name)[rows] for f in fields(_State)))
+        part = FitState(*(getattr(state, f.name)[rows] for f in fields(FitState)))
         points = model.points(part.identity, part.expression)
         sigma = (settings.noise * model.eye_distance * part.scale)[:, None, None]
-        whitened = (landmarks[rows] - _project(part, points)) / sigma
+        whitened = (landmarks[rows] - project_state(part, points)) / sigma
         length = whitened.norm(dim=-1) * weights.sqrt()
         robust = weights * (settings.robust / length.clamp_min(settings.robust))
         root = robust.sqrt()[..., None].expand(-1, -1, 2).flatten(1)
-        jacobian = _jacobian(model, part, points) * (root[..., None] / sigma)
+        jacobian = projection_jacobian(model, part, points) * (root[..., None] / sigma)
         hessians.append(jacobian.mT @ jacobian)
         gradients.append((jacobian.mT @ (whitened.flatten(1) * root)[..., None])[..., 0])
     return torch.cat(hessians), torch.cat(gradients)
 
 
-def _step(model, landmarks, weights, groups, settings, state: _State, free_identity: bool) -> None:
+def _step(
+    model, landmarks, weights, groups, settings, state: FitState, free_identity: bool
+) -> None:
     local = POSE + model.expression_basis.shape[0]
     hessian, gradient = _normal_equations(model, landmarks, weights, settings, state)
     prior = torch.zeros(hessian.shape[1])
@@ -212,7 +223,7 @@ def _step(model, landmarks, weights, groups, settings, state: _State, free_ident
         held = _outward(low, high, pull)
         step = _shared_identity_step(hessian, gradient, held, groups, settings, state, local)
         pull = pull - (h_li @ step[..., None])[..., 0]
-    own = _bounded_solve(h_ll, pull, low, high)
+    own = bounded_solve(h_ll, pull, low, high)
     state.expression = (state.expression + own[:, POSE:]).clamp(0, 1)
     state.rotation = rotation_matrix(own[:, :3].clamp(-0.5, 0.5)) @ state.rotation
     state.scale = state.scale * (1 + own[:, 3].clamp(-0.3, 0.3))
@@ -224,7 +235,12 @@ def _outward(low: Tensor, high: Tensor, pull: Tensor) -> Tensor:
     return ((low >= 0) & (pull < 0)) | ((high <= 0) & (pull > 0))
 
 
-def _bounded_solve(hessian: Tensor, pull: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def bounded_solve(
+    hessian: Float[Tensor, "N P P"],
+    pull: Float[Tensor, "N P"],
+    low: Float[Tensor, "N P"],
+    high: Float[Tensor, "N P"],
+) -> Float[Tensor, "N P"]:
     """Minimise ½xᵀHx − pullᵀx within bounds; what violates one is held there, four passes."""
     held = _outward(low, high, pull)
     value = torch.zeros_like(pull)

@@ -35,8 +35,8 @@ def test_bounds_hold_where_the_truth_touches_them(reduced, plant):
     expression = known["expression"].clone()
     expression[:, ::2] = 0
     expression[:, 10:12] = 1  # both eyes shut
-    points = fitting._project(
-        fitting._State(
+    points = fitting.project_state(
+        fitting.FitState(
             known["identity"],
             expression,
             rotation_matrix(known["rotation"]),
@@ -108,7 +108,7 @@ def test_jacobian_against_finite_differences(reduced, plant):
     rotation = rotation_matrix(known["rotation"])
 
     def place(pose, expression, identity):
-        state = fitting._State(
+        state = fitting.FitState(
             known["identity"] + identity,
             known["expression"] + expression,
             rotation_matrix(pose[:, :3]) @ rotation,
@@ -116,11 +116,11 @@ def test_jacobian_against_finite_differences(reduced, plant):
             known["scale"] * (1 + pose[:, 3]),
         )
         points = small.points(state.identity, state.expression)
-        return fitting._project(state, points), state, points
+        return fitting.project_state(state, points), state, points
 
     zero = [torch.zeros(2, n, dtype=torch.double) for n in (6, 53, 60)]
     _, state, points = place(*zero)
-    jacobian = fitting._jacobian(small, state, points)
+    jacobian = fitting.projection_jacobian(small, state, points)
     step = 1e-6
     offset = 0
     for block in range(3):
@@ -146,7 +146,7 @@ def test_bounded_steps_reach_scipys_optimum(seed):
     x = torch.full((1, 8), 0.05, dtype=torch.double)
     for _ in range(14):
         pull = (torch.from_numpy(wanted) - x @ matrix.T) @ matrix
-        step = fitting._bounded_solve(hessian, pull, -x, 1 - x)
+        step = fitting.bounded_solve(hessian, pull, -x, 1 - x)
         assert (step >= -x).all()
         assert (step <= 1 - x).all()
         x = x + step
@@ -158,7 +158,7 @@ def test_free_solve_is_the_linear_solution():
     design = torch.randn(3, 20, 5, generator=generator, dtype=torch.double)
     hessian, pull = design.mT @ design, torch.randn(3, 5, generator=generator, dtype=torch.double)
     free = torch.full((3, 5), torch.inf, dtype=torch.double)
-    found = fitting._bounded_solve(hessian, pull, -free, free)
+    found = fitting.bounded_solve(hessian, pull, -free, free)
     torch.testing.assert_close(found, torch.linalg.solve(hessian, pull))
 
 
