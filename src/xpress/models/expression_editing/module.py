@@ -1,0 +1,310 @@
+"""Training that GANimation and DFT-Net share (Lightning, manual optimisation)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from pytorch_lightning import LightningModule
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from xpress.errors import InputError
+from xpress.models.expression_editing import losses
+from xpress.models.expression_editing.critic import ExpressionCritic, interpolates, score
+from xpress.models.expression_editing.losses import ExpressionLossWeights
+from xpress.models.expression_editing.outputs import ExpressionGenerator, GeneratorOutput
+from xpress.models.expression_editing.pictures import edit_grid
+from xpress.models.expression_editing.reader import ActionUnitReader
+from xpress.models.expression_editing.saturation import AttentionWatch
+from xpress.models.expression_editing.weights import load_generator
+from xpress.models.mouth_gan.module import move_averages
+from xpress.structures import ExpressionBatch, ExpressionEdit
+
+Weights = ExpressionLossWeights | Callable[[], ExpressionLossWeights]
+UNPAIRED = ("adversarial", "condition", "cycle")
+"""Terms that are left out of a warm start."""
+
+_log = logging.getLogger(__name__)
+
+
+class ExpressionEditor(LightningModule):
+    """A generator of expressions against a critic that also reads action units.
+
+    Every batch is one step of the critic, every `critic_steps`-th also one of the generator. In
+    the first `warm_epochs`, and where neither `adversarial` nor `condition` has a weight, there is
+    no critic: every batch is a step of the generator, towards its teacher.
+
+    Subclasses give the generator, which has `stride` and `edit(image, units)`, and what is
+    particular about its masks.
+
+    Args:
+        generator: of the subclass.
+        weights: of the losses, or what makes them.
+        size: pixels of the crop's side.
+        critic_channels: of the critic's first convolution.
+        critic_depth: halvings of the critic.
+        learning_rate: of the generator.
+        warm_learning_rate: of the generator in the first `warm_epochs`.
+        critic_learning_rate: of the critic.
+        betas: of both Adams.
+        decay_from: share of the epochs after which learning rates fall linearly to zero.
+        critic_steps: of the critic, to each of the generator.
+        warm_epochs: that learn from the teacher alone.
+        ema_decay: of the generator's moving average, which is validated and exported.
+        init_from: a checkpoint or safetensors whose generator to start from.
+    """
+
+    kind: str
+    """Name of the network: that of its task and of the files it is exported to."""
+    watch: AttentionWatch
+    turns: Tensor
+
+    def __init__(
+        self,
+        generator: ExpressionGenerator,
+        weights: Weights,
+        *,
+        size: int,
+        critic_channels: int,
+        critic_depth: int,
+        learning_rate: float,
+        warm_learning_rate: float,
+        critic_learning_rate: float,
+        betas: Sequence[float],
+        decay_from: float,
+        critic_steps: int,
+        warm_epochs: int,
+        ema_decay: float,
+        init_from: str | None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.weights = weights if isinstance(weights, ExpressionLossWeights) else weights()
+        self.rates = (learning_rate, critic_learning_rate)
+        self.warm_factor = warm_learning_rate / learning_rate
+        self.betas, self.decay_from = (betas[0], betas[1]), decay_from
+        self.critic_steps, self.warm_epochs = critic_steps, warm_epochs
+        multiple = max(generator.stride, 2**critic_depth)
+        if size % multiple:
+            raise InputError(f"model.size={size}: give a multiple of {multiple}")
+        if critic_steps < 1:
+            raise InputError(f"model.critic_steps={critic_steps}: at least 1")
+        self._check_weights()
+        self.generator = generator
+        if init_from:
+            load_generator(generator, init_from)
+        self.average = AveragedModel(
+            generator, multi_avg_fn=partial(move_averages, ema_decay), use_buffers=True
+        ).requires_grad_(False)
+        self.critic = ExpressionCritic(size, critic_channels, critic_depth)
+        self.register_buffer("turns", torch.tensor(0))  # batches that the critic has seen
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._reader: list[Any] = [None]  # in a list: it is neither trained nor checkpointed
+
+    def mask_terms(self, output: GeneratorOutput) -> dict[str, Tensor]:
+        """The subclass's `attention` and `smoothness`, as it minimises them."""
+        raise NotImplementedError
+
+    def forward(
+        self, image: Float[Tensor, "B 3 H W"], units: Float[Tensor, "B U"]
+    ) -> ExpressionEdit:
+        """What the averaged generator makes of faces; see `ExpressionEdit`."""
+        return self.edit(image, units).edit
+
+    def edit(self, image: Float[Tensor, "B 3 H W"], units: Float[Tensor, "B U"]) -> GeneratorOutput:
+        """The averaged generator's result with its layers."""
+        self.average.eval()
+        return self.average.module.edit(_fast(image), units)  # type: ignore[operator]
+
+    @property
+    def judged(self) -> bool:
+        """Whether the critic has a part in this epoch."""
+        wanted = self.weights.adversarial > 0 or self.weights.condition > 0
+        return wanted and not self.warming
+
+    @property
+    def warming(self) -> bool:
+        """Whether this epoch learns from the teacher alone."""
+        return self._trainer is not None and self.current_epoch < self.warm_epochs
+
+    def training_step(self, batch: ExpressionBatch, batch_index: int) -> None:
+        """One step of the critic and, when it is its turn, one of the generator."""
+        optimizer_g, optimizer_c = self.optimizers()  # type: ignore[attr-defined]
+        judged, turn = self.judged, int(self.turns) % self.critic_steps == 0
+        if not judged or turn:
+            with self.toggled_optimizer(optimizer_g):
+                output = self._generate(batch.image, batch.target_units)
+        else:
+            with torch.no_grad():
+                output = self._generate(batch.image, batch.target_units)
+        if judged:
+            with self.toggled_optimizer(optimizer_c):
+                terms = self.critic_terms(batch, output.image.detach())
+                self._step(optimizer_c, self._critic_total(terms), terms)
+            self.turns += 1
+        if not judged or turn:
+            with self.toggled_optimizer(optimizer_g):
+                terms = self.generator_terms(batch, output)
+                self._step(optimizer_g, self._total(terms), terms)
+            self.average.update_parameters(self.generator)
+            self._watch(output.attention.detach())
+
+    def critic_terms(self, batch: ExpressionBatch, fake: Tensor) -> dict[str, Tensor]:
+        """Equation 6, and the half of equation 7 that is the critic's; not yet weighted."""
+        real, fake = _fast(batch.image * 2 - 1), _fast(fake * 2 - 1)
+        patches, units = self.critic(torch.cat([real, fake]))
+        of_real, of_fake = score(patches).chunk(2)
+        terms = {"critic": losses.critic_loss(of_real, of_fake)}
+        if self.weights.gradient_penalty > 0:
+            share = torch.rand(len(real), device=real.device)
+            between = interpolates(real, fake, share)
+            values = score(self.critic(between)[0])
+            terms["gradient_penalty"] = losses.gradient_penalty(values, between)
+        if self.weights.condition > 0:
+            seen = units[: len(real)]
+            terms["critic_condition"] = losses.conditional_loss(seen, batch.action_units)
+        return terms
+
+    def generator_terms(self, batch: ExpressionBatch, output: GeneratorOutput) -> dict[str, Tensor]:
+        """Every active loss of the generator, not yet weighted."""
+        terms = self.mask_terms(output) | self.teacher_terms(batch, output)
+        weights = self.weights
+        if self.judged:
+            patches, seen = self.critic(_fast(output.image * 2 - 1))
+            if weights.adversarial > 0:
+                terms["adversarial"] = losses.generator_loss(score(patches))
+            if weights.condition > 0:
+                terms["condition"] = losses.conditional_loss(seen, batch.target_units)
+        if weights.cycle > 0 and not self.warming:
+            back = self._generate(output.image, batch.action_units)
+            terms["cycle"] = losses.cycle_loss(batch.image, back.image)
+        if weights.reader > 0:
+            read = self.read_units(output.image)
+            terms["reader"] = losses.conditional_loss(read, batch.target_units)
+        return {name: value for name, value in terms.items() if getattr(weights, name) > 0}
+
+    def teacher_terms(self, batch: ExpressionBatch, output: GeneratorOutput) -> dict[str, Tensor]:
+        """Differences from the teacher, where the batch has one."""
+        if self.weights.teacher == 0:
+            return {}
+        if batch.edited is None:
+            raise InputError(
+                "model.weights.teacher: the batches hold no teacher's pictures; give data.teacher=… "
+                "or model.weights.teacher=0 model.warm_epochs=0"
+            )
+        focus = self.weights.teacher_focus
+        loss = losses.teacher_loss(
+            output.image, batch.edited, batch.image, batch.has_teacher, focus
+        )
+        return {"teacher": loss}
+
+    def read_units(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 17"]:
+        """Action units that the frozen face encoder reads, differentiable."""
+        if self._reader[0] is None:
+            self._reader[0] = ActionUnitReader()
+        return self._reader[0].to(self.device)(image).units
+
+    def _generate(self, image: Tensor, units: Tensor) -> GeneratorOutput:
+        return self.generator.edit(_fast(image), units)
+
+    def _critic_total(self, terms: dict[str, Tensor]) -> Tensor:
+        weights = self.weights
+        weight = {
+            "critic": weights.adversarial,
+            "gradient_penalty": weights.gradient_penalty,
+            "critic_condition": weights.condition,
+        }
+        return torch.stack([weight[n] * v for n, v in terms.items()]).sum()
+
+    def _total(self, terms: dict[str, Tensor]) -> Tensor:
+        return torch.stack([getattr(self.weights, n) * v for n, v in terms.items()]).sum()
+
+    def _step(self, optimizer: Any, loss: Tensor, terms: dict[str, Tensor]) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        self.log_dict({f"train/{name}": value.detach() for name, value in terms.items()})
+
+    def _watch(self, attention: Tensor) -> None:
+        self.log_dict({f"train/{n}": v for n, v in self.watch.update(attention).items()})
+        warning = self.watch.warning()
+        if warning and self.trainer.is_global_zero:
+            _log.warning("%s", warning)
+
+    def _check_weights(self) -> None:
+        weights = self.weights
+        paired = weights.teacher + weights.teacher_flow + weights.reader
+        unpaired = weights.adversarial + weights.condition
+        if paired + unpaired == 0:
+            raise InputError(
+                "model.weights: nothing teaches the generator; give adversarial and condition, or "
+                "teacher, a weight"
+            )
+        if self.warm_epochs and paired == 0:
+            raise InputError(
+                f"model.warm_epochs={self.warm_epochs}: nothing to learn then; give "
+                "model.weights.teacher a weight"
+            )
+
+    def on_train_epoch_end(self) -> None:
+        """Schedules are stepped by hand: Lightning leaves them alone here."""
+        generator, critic = self.lr_schedulers()  # type: ignore[misc]
+        for schedule in (generator, critic) if self.judged else (generator,):
+            schedule.step()
+
+    def configure_optimizers(self):
+        """Adam for the generator and Adam for the critic, constant and then linear."""
+        networks = self.generator, self.critic
+        optimizers = [
+            torch.optim.Adam(network.parameters(), rate, self.betas)
+            for network, rate in zip(networks, self.rates, strict=True)
+        ]
+        epochs = max(self.trainer.max_epochs or 1, 1)
+
+        def factor(epoch: int) -> float:
+            share = (1 - epoch / epochs) / max(1 - self.decay_from, 1e-6)
+            warm = self.warm_factor if epoch < self.warm_epochs else 1.0
+            return warm * min(1.0, max(0.0, share))
+
+        # the critic's schedule begins where the warm start ends
+        factors = factor, lambda count: factor(self.warm_epochs + count)
+        schedules = [
+            torch.optim.lr_scheduler.LambdaLR(*both)
+            for both in zip(optimizers, factors, strict=True)
+        ]
+        return optimizers, schedules
+
+    def on_validation_epoch_start(self) -> None:
+        """Rows are collected over each set."""
+        self._errors: dict[int, list[tuple[Tensor, Tensor]]] = {}
+
+    def validation_step(
+        self, batch: ExpressionBatch, batch_index: int, dataloader_idx: int = 0
+    ) -> None:
+        """Edit a set with the averaged generator and read the action units back."""
+        read = self.read_units(self(batch.image, batch.target_units).image)
+        error = (read - batch.target_units).abs().mean(1)
+        self._errors.setdefault(dataloader_idx, []).append((batch.row, error))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log every figure; `val/loss` is what checkpoints are chosen by."""
+        means = [torch.cat([e for _, e in rows]).mean() for rows in self._errors.values()]
+        if means:
+            self.log("val/loss", torch.stack(means).mean(), prog_bar=True, sync_dist=True)
+
+    def picture_grid(self, batch: ExpressionBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
+        """Source, what the result is made of, the result and the teacher's, of some rows."""
+        some = batch[:rows]
+        with torch.no_grad():
+            return edit_grid(some, self.edit(some.image, some.target_units))
+
+
+def _fast(image: Tensor) -> Tensor:
+    """The layout in memory that convolutions are fastest with."""
+    return image.contiguous(memory_format=torch.channels_last)
