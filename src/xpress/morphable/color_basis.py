@@ -37,6 +37,10 @@ LIGHT_SHARE = 0.5
 """Exponent of a picture's overall level that is ascribed to light; the rest is skin tone."""
 OUTLIER = 3.0
 ROUNDS = 6
+RELIGHTINGS = 2
+"""Rounds in which each picture's light is estimated anew, with its own albedo for the mean's."""
+SEEN_NOISE = 0.05
+"""Standard deviation of a vertex colour about the model, RGB in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,11 @@ def build_color_basis(
     """
     samples = sample_colors(model, records, fit, quality)
     print(f"colours of {len(samples.color)} pictures sampled", flush=True)
-    mean, basis = probabilistic_pca(*albedo_samples(samples, model.mirror), modes)
+    albedo, weight = albedo_samples(samples, model.mirror)
+    for _ in range(RELIGHTINGS):
+        mean, basis = probabilistic_pca(*with_mirror_images(albedo, weight, model.mirror), modes)
+        albedo, weight = relit_albedo(samples, mean, basis, model.mirror)
+    mean, basis = probabilistic_pca(*with_mirror_images(albedo, weight, model.mirror), modes)
     face = model.parts["face"].vertex_stop
     colors = torch.full((model.mean.shape[0], 3), 0.5)
     # Highlights that every picture shows lift a few vertices of the nose over one.
@@ -180,7 +188,82 @@ def albedo_samples(
         level = (shading * w[:, None]).sum(0) / w.sum().clamp_min(1)
         albedo[i] = samples.color[i] / shading * level.clamp_min(0.05) ** (1 - LIGHT_SHARE)
         weight[i] = w
-    # What one side hides the other often shows.
+    return _completed(albedo, weight, mirror)
+
+
+def relit_albedo(
+    samples: ColorSamples,
+    mean: Float[Tensor, "V 3"],
+    basis: Float[Tensor, "K V 3"],
+    mirror: Tensor,
+) -> tuple[Float[Tensor, "N V 3"], Float[Tensor, "N V"]]:
+    """As `albedo_samples`, the light being estimated together with the model's coefficients.
+
+    With the mean's albedo a dark beard or red lips would be taken for a shadow or a red light.
+    """
+    albedo, weight = torch.zeros_like(samples.color), samples.seen.float()
+    for i in range(len(albedo)):
+        light, coefficients, weight[i] = light_and_color(
+            samples.color[i], samples.bands[i], weight[i], mean, basis
+        )
+        shading = (samples.bands[i] @ light).clamp_min(0.08)
+        own = mean + torch.tensordot(coefficients, basis, dims=1)
+        # The picture's level is shared out as before, wherever the solution has put it.
+        seen = weight[i][:, None] / weight[i].sum().clamp_min(1)
+        lit, skin = (shading * seen).sum(0), (own * seen).sum(0) / (mean * seen).sum(0)
+        total = (lit * skin).clamp_min(0.05)
+        albedo[i] = samples.color[i] / shading * total ** (1 - LIGHT_SHARE) / skin.clamp_min(0.1)
+    return _completed(albedo, weight, mirror)
+
+
+def light_and_color(
+    color: Float[Tensor, "V 3"],
+    bands: Float[Tensor, "V 9"],
+    weight: Float[Tensor, " V"],
+    mean: Float[Tensor, "V 3"],
+    basis: Float[Tensor, "K V 3"],
+    rounds: int = 3,
+) -> tuple[Float[Tensor, "9 3"], Float[Tensor, " K"], Float[Tensor, " V"]]:
+    """Illumination and colour coefficients of one picture, solved in turns.
+
+    Args:
+        color: seen colours in [0, 1].
+        bands: spherical harmonics at the vertices' normals.
+        weight: zero drops a vertex.
+        mean: albedo of the model.
+        basis: its modes, one standard deviation each.
+        rounds: turns.
+
+    Returns:
+        Illumination, coefficients, and the weight without the vertices that differ from the
+        model by more than `OUTLIER` standard deviations: hair, glasses and highlights.
+    """
+    coefficients, kept = color.new_zeros(len(basis)), weight
+    for _ in range(rounds):
+        own = mean + torch.tensordot(coefficients, basis, dims=1)
+        light = estimate_light(color, own, bands, kept)
+        shading = bands @ light
+        error = (color - own * shading).norm(dim=1)
+        spread = (error.square() * kept).sum().div(kept.sum().clamp_min(1)).sqrt()
+        kept = weight * (error < OUTLIER * spread)
+        design = (basis * shading * kept[:, None].sqrt()).flatten(1)
+        left = ((color - mean * shading) * kept[:, None].sqrt()).flatten()
+        # neighbouring vertices share their errors: a tenth of them counts
+        noise = SEEN_NOISE**2 * 10
+        gram = design @ design.T + noise * torch.eye(len(basis))
+        coefficients = torch.linalg.solve(gram, design @ left)
+    return light, coefficients, kept
+
+
+def with_mirror_images(
+    albedo: Float[Tensor, "N V 3"], weight: Float[Tensor, "N V"], mirror: Tensor
+) -> tuple[Float[Tensor, "M V 3"], Float[Tensor, "M V"]]:
+    """The samples and their mirror images: nobody's left cheek is darker by birth."""
+    return torch.cat([albedo, albedo[:, mirror]]), torch.cat([weight, weight[:, mirror]])
+
+
+def _completed(albedo: Tensor, weight: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
+    """What one side hides the other often shows."""
     mirrored = (weight == 0) & (weight[:, mirror] > 0)
     albedo = torch.where(mirrored[..., None], albedo[:, mirror], albedo).clamp(0, 1.5)
     return albedo, torch.where(mirrored, torch.full_like(weight, 0.5), weight)

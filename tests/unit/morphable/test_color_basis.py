@@ -109,3 +109,61 @@ def test_only_what_the_picture_shows_is_sampled():
     assert seen.tolist() == [True, True, True, True, False, False, True, False, True, True]
     np.testing.assert_allclose(color[6], [1, 0, 0])
     np.testing.assert_allclose(color[1], [0, 0, 1])
+
+
+def planted(count, generator):
+    half = hemisphere(200, generator)
+    normals = torch.cat([half, half * torch.tensor([-1.0, 1, 1])])
+    mirror = torch.arange(400).roll(200)
+    mean = (0.4 + 0.2 * torch.rand(200, 3, generator=generator)).repeat(2, 1)
+    basis = 0.05 * torch.randn(2, 200, 3, generator=generator).repeat(1, 2, 1)
+    basis[0] += 0.15  # lightness of the skin
+    scores = torch.randn(count, 2, generator=generator)
+    albedo = mean + torch.einsum("nk,kvc->nvc", scores, basis)
+    bands = spherical_harmonics(normals).expand(count, -1, -1).contiguous()
+    color = albedo * (bands @ lights(count, generator)).clamp_min(0.1)
+    return albedo, color, bands, mirror, mean, basis
+
+
+def test_light_and_colour_explain_a_picture_together():
+    generator = torch.Generator().manual_seed(5)
+    _, color, bands, _, mean, basis = planted(1, generator)
+    color[0, :20] = 0.0  # hair
+    light, coefficients, kept = color_basis.light_and_color(
+        color[0], bands[0], torch.ones(400), mean, basis, rounds=8
+    )
+    own = mean + torch.tensordot(coefficients, basis, dims=1)
+    error = (color[0] - own * (bands[0] @ light)).abs().mean(1)
+    flat = (color[0] - mean * (bands[0] @ light)).abs().mean(1)
+    assert (kept[:20] == 0).all()
+    assert kept.mean() > 0.9
+    assert error[20:].mean() < 0.02
+    assert error[20:].mean() < 0.6 * flat[20:].mean()
+
+
+def test_relit_albedo_is_nearer_to_the_truth_than_with_the_means():
+    generator = torch.Generator().manual_seed(6)
+    truth, color, bands, mirror, mean, basis = planted(30, generator)
+    samples = ColorSamples(color, torch.ones(30, 400, dtype=torch.bool), bands)
+
+    def error(albedo):
+        # up to each picture's level, which no picture tells
+        level = (albedo / truth).mean(1, keepdim=True)
+        return (albedo / level - truth).abs().mean()
+
+    first, _ = albedo_samples(samples, mirror)
+    relit, weight = color_basis.relit_albedo(samples, mean, basis, mirror)
+    assert weight.mean() > 0.9
+    assert error(relit) < 0.8 * error(first)
+    # lighter skin stays lighter: half of a picture's level is the skin's
+    lightness = [a.mean((1, 2)) for a in (relit, color)]
+    assert torch.corrcoef(torch.stack(lightness))[0, 1] > 0.9
+
+
+def test_a_basis_of_mirrored_samples_has_a_symmetric_mean():
+    generator = torch.Generator().manual_seed(7)
+    mirror = torch.arange(40).roll(20)
+    albedo = torch.rand(15, 40, 3, generator=generator)
+    both, weight = color_basis.with_mirror_images(albedo, torch.ones(15, 40), mirror)
+    mean, _ = probabilistic_pca(both, weight, 3)
+    torch.testing.assert_close(mean, mean[mirror])

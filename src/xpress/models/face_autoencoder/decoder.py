@@ -60,5 +60,5 @@ def inner_face_mask(model: MorphableModel) -> Float[Tensor, " V"]:
     points = model.landmark_points(model.mean[None])[0]
     chin, brow = points[8, 1], points[17:27, 1].max()
     top = brow + 0.35 * (brow - chin)
-    front = (z > points[36, 2] - 2.5) & (y > chin - 0.3) & (y < top)
+    front = (z > points[36, 2] - 3.5) & (y > chin - 0.3) & (y < top)
     return torch.cat([front.float(), torch.zeros(len(model.mean) - face)])

@@ -20,6 +20,9 @@ from xpress.morphable.signals import expression_signals
 SIGNAL_SPREAD = (0.082, 0.084, 0.044, 0.027, 0.027, 0.047, 0.047)
 """Standard deviation of each of `signals.SIGNALS` over the training packs."""
 
+CLOSURE_UNIT = (0.015, 0.03, 0.03)
+"""Of mouth and lids, over the outer-eye-corner distance."""
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -27,11 +30,13 @@ class LossWeights:
 
     landmarks: float = 20.0
     signals: float = 1.0
+    closure: float = 1.0
     expression_shape: float = 30.0
     identity_shape: float = 10.0
     expression: float = 0.5
     pose: float = 0.5
     presence: float = 0.1
+    skin: float = 5.0
     photometric: float = 0.0
     color: float = 0.02
     illumination: float = 0.1
@@ -88,6 +93,23 @@ def signal_loss(
     spread = predicted.new_tensor(SIGNAL_SPREAD)
     error = (expression_signals(predicted) - expression_signals(target)) / spread
     return charbonnier(error, 0.5).clamp_max(8).mean(1)
+
+
+def closure_loss(
+    predicted: Float[Tensor, "B 68 2"], target: Float[Tensor, "B 68 2"]
+) -> Float[Tensor, " B"]:
+    """Openings of lips and lids on a scale that is fine where they close.
+
+    A tenth of a lid's or a lip's way is little at half open and much when it should be shut.
+    The scale is the area sine of the opening over `CLOSURE_UNIT`: linear below, logarithmic above.
+    Differences count linearly, so that the likelier of closed and open is learned and not the
+    mean of both.
+    """
+    unit = predicted.new_tensor(CLOSURE_UNIT)
+    openings = [
+        (expression_signals(points)[:, [0, 3, 4]] / unit).asinh() for points in (predicted, target)
+    ]
+    return charbonnier(openings[0] - openings[1], 0.15).mean(1)
 
 
 def shape_loss(

@@ -20,6 +20,7 @@ from xpress.models.face_autoencoder.decoder import FaceDecoder, inner_face_mask
 from xpress.models.face_autoencoder.losses import LossWeights, mean_of
 from xpress.models.face_autoencoder.metrics import figure_table, landmark_metrics
 from xpress.models.face_autoencoder.networks import FaceEncoder
+from xpress.models.face_autoencoder.skin import SkinModel, skin_loss
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.models.gather import gather_rows, mean_count, without_repeats
 from xpress.morphable.landmark_model import LandmarkModel
@@ -34,8 +35,9 @@ from xpress.structures import FaceBatch, FaceParameters
 class FaceAutoencoder(LightningModule):
     """Encoder from crops to face parameters, trained through landmarks and rendering.
 
-    With `weights.photometric` zero only the landmarks' vertices are evaluated (the geometry
-    stage); otherwise faces are rendered and compared with the picture (the full stage).
+    With `weights.photometric` zero only the landmarks' vertices and some of the skin are evaluated
+    (the geometry stage); otherwise faces are rendered and compared with the picture (the full
+    stage).
 
     Args:
         morphable: file of the face model; None takes the package's.
@@ -76,6 +78,7 @@ class FaceAutoencoder(LightningModule):
         self.encoder = FaceEncoder(self.layout.outputs, width, size, (deep, fine), dropout)
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.landmark_model = LandmarkModel.of(model)
+        self.skin = SkinModel(model)
         # Held in a list: an asset is neither averaged, checkpointed nor sent between processes.
         self._decoder = [FaceDecoder(model, rasterizer)]
         self.weights = weights if isinstance(weights, LossWeights) else weights()
@@ -130,10 +133,14 @@ class FaceAutoencoder(LightningModule):
         terms = {
             "landmarks": mean_of(losses.landmark_loss(points, target, weights, size), known),
             "signals": mean_of(losses.signal_loss(points[:, :68], batch.landmarks68), known),
+            "closure": mean_of(losses.closure_loss(points[:, :68], batch.landmarks68), known),
             "presence": losses.presence_loss(self.layout.presence(code), batch.present),
         }
         terms |= self._parameter_terms(parameters, batch)
         terms |= self._regularization(parameters, batch)
+        if self.weights.skin > 0:
+            colored = skin_loss(self.skin, parameters, batch.image)
+            terms["skin"] = mean_of(colored, batch.present & batch.color)
         if self.weights.photometric > 0:
             terms["photometric"] = self._photometric(parameters, batch)
         return terms

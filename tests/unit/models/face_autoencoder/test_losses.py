@@ -67,6 +67,31 @@ def test_a_ridiculous_signal_is_cut_off():
     assert losses.signal_loss(predicted, target).item() == pytest.approx(8 / 7, rel=1e-4)
 
 
+def lips(opening, scale=1.0):
+    """Points 100 apart at the eye corners, lips and lids open by some hundredths of that."""
+    points = torch.zeros(1, 68, 2)
+    points[0, 45, 0] = 100.0
+    for upper, lower in ((61, 67), (62, 66), (63, 65), (37, 41), (38, 40), (43, 47), (44, 46)):
+        points[0, lower, 1] = points[0, upper, 1] + opening
+    return points * scale
+
+
+def test_closure_loss_by_hand():
+    loss = losses.closure_loss(lips(6.0), lips(3.0, scale=2.0))
+    terms = [
+        math.sqrt((math.asinh(0.06 / u) - math.asinh(0.03 / u)) ** 2 + 0.15**2) - 0.15
+        for u in losses.CLOSURE_UNIT
+    ]
+    assert loss.item() == pytest.approx(sum(terms) / 3, rel=1e-4)
+
+
+def test_a_gap_counts_more_where_lips_should_be_closed():
+    shut = losses.closure_loss(lips(3.0), lips(0.0))
+    wide = losses.closure_loss(lips(33.0), lips(30.0))
+    assert shut > 10 * wide
+    assert losses.closure_loss(lips(-1.0), lips(0.0)) > 0  # lips that cross
+
+
 def test_shape_loss_by_hand():
     basis = torch.zeros(2, 4, 3)
     basis[0, 0] = torch.tensor([3.0, 0, 4.0])

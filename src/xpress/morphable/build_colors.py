@@ -1,0 +1,59 @@
+"""Learn the colour basis of a face model anew, from pictures whose geometry is fitted.
+
+    python -m xpress.morphable.fit_packs --output fits.safetensors PACK.parquet …
+    python -m xpress.morphable.build_colors --fits fits.safetensors \
+        --output morphable.safetensors PACK.parquet …
+
+`xpress.morphable.build` does the same at the end of a whole build. An encoder's colour
+coefficients belong to the basis it was trained with: train its colours again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from xpress.data_modules.readers import read_records
+from xpress.data_modules.targets import load_fits
+from xpress.morphable.color_basis import build_color_basis
+from xpress.morphable.fit_packs import WORST, fit_quality, labelled_rows
+from xpress.morphable.fitting import Fit
+from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.model import MorphableModel
+from xpress.rendering.camera import project
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("packs", nargs="+", type=Path, help="the packs that were fitted")
+    parser.add_argument("--fits", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="face model; the package's by default")
+    parser.add_argument("--modes", type=int, default=40)
+    options = parser.parse_args(arguments)
+    model = MorphableModel.load(options.model) if options.model else MorphableModel.default()
+    records = [read_records(path) for path in options.packs]
+    pack = labelled_rows(records)
+    table = load_fits(options.fits, pack.keys)[0]
+    names = ("identity", "expression", "rotation", "translation", "scale")
+    fitted = {name: torch.from_numpy(getattr(table, name)) for name in names}
+    points = LandmarkModel.of(model).points(fitted["identity"], fitted["expression"])
+    pose = fitted["rotation"], fitted["translation"], fitted["scale"]
+    residual = pack.landmarks - project(points, *pose)[..., :2]
+    fit = Fit(**fitted, residual=residual)
+    quality = fit_quality(fit, pack.landmarks)
+    quality[~torch.from_numpy(table.valid)] = 1 + WORST
+    build_color_basis(model, records, fit, quality, options.modes)
+    model.save(options.output)
+    print(options.output)
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    main()
