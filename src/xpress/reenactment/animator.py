@@ -88,6 +88,7 @@ class FaceAnimator:
         self._buffers: Buffers | None = None
         self.timings: defaultdict[str, float] = defaultdict(float)
         self.last_region: Box = (0, 0, 0, 0)
+        self._last_maps: Float32[np.ndarray, "R C 3"] | None = None
 
     def set_target(self, image: UInt8[np.ndarray, "H W 3"], parameters: FaceParameters) -> None:
         """Take a target; cheap enough for every frame of a target video.
@@ -126,13 +127,14 @@ class FaceAnimator:
         change = np.asarray(expression, np.float32) - self._expression
         x0, y0, x1, y1 = region = self.last_region
         out = self._image.copy()
+        self._last_maps = None
         if np.abs(change).max() < UNCHANGED or x1 <= x0 or y1 <= y0:
             return out
         with self._timed("mesh"):
             moved = self._camera.displace(self.evaluator.offsets(change))
             projected = self._projected + moved
         with self._timed("flow"):
-            maps = self._maps(projected, moved)
+            self._last_maps = maps = self._maps(projected, moved)
         with self._timed("warp"):
             skin = self._warp(maps)
         with self._timed("eyes"):
@@ -145,6 +147,19 @@ class FaceAnimator:
             rows, columns = inside(self._grid.box, region)
             out[y0:y1, x0:x1] = skin[rows, columns]
         return out
+
+    def last_flow(self) -> Float32[np.ndarray, "H W 2"]:
+        """Backward flow (x, y) of the last frame, pixels of the image.
+
+        Where the frame shows skin, its pixel p is the target's at p + flow(p).
+        """
+        height, width = self._image.shape[:2]
+        flow = np.zeros((height, width, 2), np.float32)
+        x0, y0, x1, y1 = self.last_region
+        if self._last_maps is not None and x1 > x0 and y1 > y0:
+            rows, columns = inside(self._grid.box, self.last_region)
+            flow[y0:y1, x0:x1] = self._grid.to_pixels(self._last_maps)[rows, columns, :2]
+        return flow
 
     def _maps(self, projected, moved) -> Float32[np.ndarray, "R C 3"]:
         """Flow in pixels and the shading's relative change, in the grid's cells."""

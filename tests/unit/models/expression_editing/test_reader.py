@@ -64,7 +64,9 @@ def test_gradient_reaches_the_picture_alone(reader: ActionUnitReader, crops: np.
     step = 1e-3 * gradient / gradient.norm()
     with torch.no_grad():
         ends = [reader(image + sign * step) for sign in (-1, 1)]
-    change = sum(sign * (e.units.sum() + e.opening.sum()) for sign, e in zip((-1, 1), ends))
+    change = sum(
+        sign * (e.units.sum() + e.opening.sum()) for sign, e in zip((-1, 1), ends, strict=True)
+    )
     assert float(change) == pytest.approx(2e-3 * float(gradient.norm()), rel=0.1)
     assert all(parameter.grad is None for parameter in reader.parameters())
 

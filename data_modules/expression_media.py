@@ -1,0 +1,189 @@
+"""A pack of face crops from anybody's videos and pictures, with action units."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import UInt8
+from tqdm import tqdm
+from xpress.data_modules.expression_rows import is_color
+from xpress.data_modules.mouth_media import media_files
+from xpress.data_modules.mouth_pack import QUALITY, ROWS, SCHEMA, _faces, _names
+
+from xpress.annotation.packs import UNITS
+from xpress.errors import InputError
+from xpress.media.crop import Crop
+from xpress.media.files import written_beside
+from xpress.media.sources import open_source
+from xpress.morphable.action_units import ActionUnits
+from xpress.reenactment.faces import FaceSample
+from xpress.reenactment.reenactor import Reenactor
+
+log = logging.getLogger(__name__)
+
+RATIO = 1.7
+"""Side of a stored crop over the landmarks' box: room for shifted and turned crops."""
+COLUMNS = SCHEMA.append(pa.field("color", pa.bool_())).append(
+    pa.field(UNITS, pa.list_(pa.float32()))
+)
+VERSION = 1
+"""Changed when the same settings make another pack."""
+
+
+@dataclass(frozen=True)
+class FacePackSettings:
+    """What a pack depends on besides the files.
+
+    Attributes:
+        every: each how manieth frame of a video is taken.
+        size: pixels of the stored crop's side.
+        weights: of the encoder that finds and reads the faces, see `load_pretrained`.
+    """
+
+    every: int = 5
+    size: int = 192
+    weights: str = "default"
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.size < 64:
+            raise InputError("face pack: give every=1 or more and a size of at least 64 pixels")
+
+
+@dataclass
+class FacePackCounts:
+    """What became of the pictures and frames that were looked at."""
+
+    frames: int = 0
+    labelled: int = 0
+    broken: int = 0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.labelled} faces from {self.frames} pictures"
+        if self.frames > self.labelled:
+            text += f"; {self.frames - self.labelled} without a face"
+        return text + (f"; {self.broken} files could not be read to the end" if self.broken else "")
+
+
+def made_face_pack(
+    source: str | os.PathLike, folder: str | os.PathLike, settings: FacePackSettings
+) -> Path:
+    """The pack of a folder of faces, made unless that was done before.
+
+    Args:
+        source: folder or file.
+        folder: keeps the packs; the name of each tells what it was made of.
+        settings: of the pack.
+
+    Raises:
+        InputError: see `write_face_pack`.
+    """
+    source = Path(source)
+    root = source if source.is_dir() else source.parent
+    listed = []
+    for file in media_files(source):
+        status = file.stat()
+        listed.append((file.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns))
+    recipe = json.dumps([VERSION, asdict(settings), listed])
+    digest = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    path = Path(folder) / f"{source.stem}-{digest}.parquet"
+    if not path.is_file():
+        # Two machines may make it at the same time in a folder that they share.
+        own = path.with_name(f"{path.stem}.{uuid4().hex}.parquet")
+        counts = write_face_pack(source, own, settings)
+        own.replace(path)
+        log.info("%s: %s; kept in %s", source, counts, path)
+    return path
+
+
+def write_face_pack(
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    settings: FacePackSettings | None = None,
+    reenactor: Reenactor | None = None,
+) -> FacePackCounts:
+    """Write the largest face of each picture and of every n-th frame as a Parquet pack.
+
+    Args:
+        source: folder, searched recursively, or one file.
+        output: `.parquet`; it appears only when it is complete.
+        settings: of the pack.
+        reenactor: finds and reads the faces; the one of `settings.weights` by default.
+
+    Raises:
+        InputError: no such folder, nothing in it shows a face, or the output cannot be written.
+    """
+    source, settings = Path(source), settings or FacePackSettings()
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder; check the path")
+    found = media_files(source)
+    root = source if source.is_dir() else source.parent
+    reenactor = reenactor or Reenactor.from_pretrained(settings.weights, "none")
+    counts = FacePackCounts()
+    rows = _rows(found, root, settings, reenactor, counts)
+    with written_beside(output) as partial:
+        with pq.ParquetWriter(partial, COLUMNS) as writer:
+            while group := list(islice(rows, ROWS)):
+                writer.write_table(pa.Table.from_pylist(group, COLUMNS))
+        if counts.broken == len(found):
+            raise InputError(counts.reason)
+        if not counts.labelled:
+            raise InputError(f"{source}: none of its {counts.frames} pictures shows a face")
+    if counts.broken:
+        files = counts.broken, len(found)
+        log.warning("%s: %d of %d files broken (%s)", source, *files, counts.reason)
+    return counts
+
+
+def _rows(
+    found: Sequence[Path],
+    root: Path,
+    settings: FacePackSettings,
+    reenactor: Reenactor,
+    counts: FacePackCounts,
+) -> Iterator[dict[str, Any]]:
+    """Rows of the pack; counts while it goes on."""
+    for file in tqdm(found, unit="file", disable=None, leave=False):
+        try:
+            opened = open_source(file)
+            for number, image, face in _faces(opened, reenactor, settings.every):
+                counts.frames += 1
+                if face is not None:
+                    counts.labelled += 1
+                    cut = _cut(image, face, settings.size, reenactor.action_units)
+                    yield _names(file, root, opened, number) | cut
+        except InputError as error:
+            counts.broken += 1
+            counts.reason = counts.reason or str(error)
+
+
+def _cut(
+    image: UInt8[np.ndarray, "H W 3"], face: FaceSample, size: int, action_units: ActionUnits
+) -> dict[str, Any]:
+    crop = Crop.around(face.landmarks68, RATIO, size)
+    pixels = crop.cut(image)
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    done, encoded = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    if not done:
+        raise InputError("OpenCV cannot write WebP; install opencv-python-headless")
+    return {
+        "image": encoded.tobytes(),
+        "scale": crop.zoom,
+        "landmarks68": crop.to_crop(face.landmarks68).astype(np.float32).ravel(),
+        "contours": crop.to_crop(face.contours).astype(np.float32).ravel(),
+        "color": is_color(pixels),
+        UNITS: action_units(face.expression).astype(np.float32),
+    }

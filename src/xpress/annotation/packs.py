@@ -1,0 +1,140 @@
+"""Action units as a column of Parquet packs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float32
+from xpress.data_modules.readers.parquet import names_of, points_of
+from xpress.data_modules.readers.records import decode, usable_landmarks
+from xpress.data_modules.readers.shards import attempt, is_remote
+
+from xpress.annotation.encoder import Face, UnitEncoder
+from xpress.errors import InputError
+from xpress.media.files import written_beside
+
+UNITS = "action_units"
+"""Column of the units, lists of 17 in the order of `ACTION_UNITS`."""
+PICTURES = {"image": UNITS, "edited": "edited_units"}
+"""Columns with pictures and the column for each's units; pairs of `edit_pairs` have both."""
+
+Labels = Callable[[str], np.ndarray | None]
+"""Units of a row by its key."""
+
+
+@dataclass
+class Counts:
+    """What became of a pack's rows."""
+
+    rows: int = 0
+    labelled: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.labelled} of {self.rows} faces have action units"
+        left = self.rows - self.labelled
+        return text + (f"; {left} are broken, show no face or are not labelled" if left else "")
+
+
+def annotate_pack(
+    pack: str | os.PathLike,
+    output: str | os.PathLike | None = None,
+    encoder: UnitEncoder | None = None,
+    labels: Labels | None = None,
+) -> Counts:
+    """Write a pack with a column of action units; its other columns stay as they are.
+
+    Args:
+        pack: a `.parquet` file with `image` and, where known, `landmarks68`.
+        output: `.parquet`; by default the pack is replaced once the new one is complete.
+        encoder: reads the units, and those of `edited` pictures in packs of pairs.
+        labels: units by key instead.
+
+    Raises:
+        InputError: not a pack of pictures, nothing in it could be labelled, or the output cannot
+            be written.
+    """
+    name = str(pack)
+    if is_remote(pack):
+        raise InputError(f"{name}: only files of this machine are annotated; copy it first")
+    if not Path(pack).is_file():
+        raise InputError(f"{name}: no such file; name a .parquet pack")
+    counts = Counts()
+    with attempt(lambda: pq.ParquetFile(pack), name) as file:
+        schema = file.schema_arrow
+        if "image" not in schema.names:
+            raise InputError(f"{name}: has no column 'image'; a pack needs encoded pictures")
+        with written_beside(output or pack) as partial:
+            writer = None
+            for number in range(file.num_row_groups):
+                table = attempt(lambda n=number: file.read_row_group(n), name)
+                table = _labelled(table, name, counts, encoder, labels)
+                writer = writer or pq.ParquetWriter(partial, table.schema)
+                writer.write_table(table)
+            if writer is not None:
+                writer.close()
+            if not counts.labelled:
+                raise InputError(f"{name}: none of its {counts.rows} faces could be labelled")
+    return counts
+
+
+def _labelled(
+    table: pa.Table,
+    name: str,
+    counts: Counts,
+    encoder: UnitEncoder | None,
+    labels: Labels | None,
+) -> pa.Table:
+    if labels is not None:
+        keys, _ = names_of(table, range(counts.rows, counts.rows + table.num_rows))
+        found = [labels(key) for key in keys]
+        units = np.stack([np.full(17, np.nan, np.float32) if u is None else u for u in found])
+        table = with_units(table, UNITS, units)
+    elif encoder is not None:
+        for picture, column in PICTURES.items():
+            if picture in table.column_names:
+                units = encoder.read_faces(_faces(table, picture, name))
+                table = with_units(table, column, units)
+    else:
+        raise ValueError("give an encoder or labels")
+    counts.rows += table.num_rows
+    counts.labelled += table.num_rows - table[UNITS].null_count
+    return table
+
+
+def _faces(table: pa.Table, picture: str, name: str) -> Iterator[Face]:
+    points, known = points_of(table, "landmarks68", 68, name)
+    known = known & usable_landmarks(points)
+    for row, encoded in enumerate(table[picture]):
+        try:
+            image = decode(encoded.as_py() or b"")
+        except InputError:
+            image = None
+        yield image, points[row] if known[row] else None
+
+
+def with_units(table: pa.Table, column: str, units: Float32[np.ndarray, "N 17"]) -> pa.Table:
+    """A table with a column of units, replaced where it is there; not-a-number becomes null."""
+    good = np.isfinite(units).all(1)
+    values: Sequence = [row if ok else None for row, ok in zip(units, good, strict=True)]
+    array = pa.array(values, pa.list_(pa.float32()))
+    field = pa.field(column, array.type)
+    if column in table.column_names:
+        return table.set_column(table.column_names.index(column), field, array)
+    return table.append_column(field, array)
+
+
+def units_of(table: pa.Table, column: str = UNITS) -> Float32[np.ndarray, "N 17"]:
+    """The column of units; rows without 17 finite numbers are not-a-number throughout."""
+    units = np.full((table.num_rows, 17), np.nan, np.float32)
+    if column in table.column_names:
+        for row, values in enumerate(table[column].to_pylist()):
+            if values is not None and len(values) == 17:
+                units[row] = values
+    units[~np.isfinite(units).all(1)] = np.nan
+    return units
