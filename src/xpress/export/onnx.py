@@ -22,7 +22,7 @@ def export_onnx_model(
     network: nn.Module,
     path: Path,
     inputs: Mapping[str, Sequence[int]],
-    output: str,
+    output: str | Sequence[str],
     tolerance: float,
 ) -> float:
     """Write a network as ONNX with any batch size; batch norms are folded into convolutions.
@@ -31,7 +31,7 @@ def export_onnx_model(
         network: in any mode; it is left as it was.
         path: the `.onnx` file.
         inputs: shape of each input without the batch, in the order of `forward`; values in [0, 1].
-        output: name of the output.
+        output: name of the output, or of each of several.
         tolerance: largest difference from torch.
 
     Returns:
@@ -41,13 +41,14 @@ def export_onnx_model(
         InputError: the export extra is missing, or the file cannot be written.
         ValueError: the exported model computes something else.
     """
+    outputs = [output] if isinstance(output, str) else list(output)
     training = network.training
     network.eval()
     try:
-        program = _export(network, inputs, output)
+        program = _export(network, inputs, outputs)
         with written_beside(path) as partial:
             partial.write_bytes(_without_traces(program.model_proto).SerializeToString())
-            difference = _difference(network, inputs, output, partial)
+            difference = _difference(network, inputs, outputs, partial)
             if difference > tolerance:
                 raise ValueError(f"ONNX Runtime differs from torch by {difference:.2g}")
     finally:
@@ -55,7 +56,7 @@ def export_onnx_model(
     return difference
 
 
-def _export(network: nn.Module, inputs: Mapping[str, Sequence[int]], output: str) -> Any:
+def _export(network: nn.Module, inputs: Mapping[str, Sequence[int]], outputs: list[str]) -> Any:
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:
@@ -73,7 +74,7 @@ def _export(network: nn.Module, inputs: Mapping[str, Sequence[int]], output: str
             dynamo=True,
             opset_version=OPSET,
             input_names=list(inputs),
-            output_names=[output],
+            output_names=outputs,
             dynamic_shapes=tuple({0: batch} for _ in inputs),
             verbose=False,
         )
@@ -94,7 +95,7 @@ def _without_traces(model: Any) -> Any:
 
 
 def _difference(
-    network: nn.Module, inputs: Mapping[str, Sequence[int]], output: str, path: Path
+    network: nn.Module, inputs: Mapping[str, Sequence[int]], outputs: list[str], path: Path
 ) -> float:
     """Largest difference of outputs, for one row and for several."""
     import onnxruntime
@@ -108,7 +109,9 @@ def _difference(
             name: torch.rand(batch, *shape, generator=generator) for name, shape in inputs.items()
         }
         with torch.no_grad():
-            expected = network(*(tensor.to(device) for tensor in given.values())).cpu().numpy()
-        (found,) = session.run([output], {n: t.numpy() for n, t in given.items()})
-        largest = max(largest, float(np.abs(found - expected).max()))
+            expected = network(*(tensor.to(device) for tensor in given.values()))
+        found = session.run(outputs, {n: t.numpy() for n, t in given.items()})
+        several = expected if isinstance(expected, tuple) else (expected,)
+        for one, other in zip(found, several, strict=True):
+            largest = max(largest, float(np.abs(one - other.cpu().numpy()).max()))
     return largest

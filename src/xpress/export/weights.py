@@ -42,6 +42,8 @@ Writer = Callable[[LightningModule, Path, Card], list[Path]]
 WRITERS = {
     "xpress.models.face_autoencoder.module.FaceAutoencoder": "xpress.export.weights.write_encoder",
     "xpress.models.mouth_gan.module.MouthGAN": "xpress.export.mouth.write_mouth_generator",
+    "xpress.models.ganimation.module.GANimation": "xpress.export.editor.write_editor",
+    "xpress.models.dft_net.module.DFTNet": "xpress.export.editor.write_editor",
 }
 """What writes the weights of a network, by the class of its module: a function that takes the
 module with its weights loaded, the file or folder to write, and the card's entries about the

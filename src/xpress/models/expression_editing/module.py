@@ -195,8 +195,8 @@ class ExpressionEditor(LightningModule):
             return {}
         if batch.edited is None:
             raise InputError(
-                "model.weights.teacher: the batches hold no teacher's pictures; give data.teacher=… "
-                "or model.weights.teacher=0 model.warm_epochs=0"
+                "model.weights.teacher: the data has no teacher; give data.teacher=… or "
+                "model.weights.teacher=0 model.warm_epochs=0"
             )
         focus = self.weights.teacher_focus
         loss = losses.teacher_loss(

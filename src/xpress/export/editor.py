@@ -1,0 +1,79 @@
+"""An expression editor's generator as files: weights, ONNX for the frame loop, and a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from xpress.export.onnx import export_onnx_model
+from xpress.media.crop import CROP_RATIO
+from xpress.media.files import written_beside
+from xpress.models.expression_editing.module import ExpressionEditor
+from xpress.morphable.action_units import ACTION_UNIT_NAMES
+
+TOLERANCE = 2e-3
+"""Largest difference of colours in [0, 1] and of pixels between torch and ONNX Runtime."""
+OUTPUTS = {
+    "ganimation": ("color", "attention"),
+    "dft_net": ("flow", "attention", "texture"),
+}
+"""Of each kind, in the order of its generator's `forward`."""
+SETTINGS = {
+    "ganimation": ("channels", "blocks", "modulated"),
+    "dft_net": ("channels", "blocks", "texture_channels", "flow_skips"),
+}
+"""Arguments of each kind's generator."""
+
+
+def write_editor(module: ExpressionEditor, target: Path, card: Mapping[str, Any]) -> list[Path]:
+    """Write the averaged generator of a module; see `export.weights.WRITERS`.
+
+    Weights are kept in half precision; the ONNX model computes with the same rounded numbers. It
+    has inputs "image" (B, 3, size, size), RGB in [0, 1], and "units" (B, 17), the wanted action
+    units in [0, 1]. Its outputs are those of the generator's `forward`, (B, channels, size, size):
+    GANimation's "color" and "attention", the weight of the input; DFT-Net's "flow" in pixels,
+    "attention", the weight of the warped picture, and "texture".
+
+    Args:
+        module: with its weights loaded.
+        target: folder, which gets `ganimation.safetensors` or `dft_net.safetensors`, `.onnx` and
+            `.json`; or a `.safetensors` file that gives all three their name.
+        card: more for the JSON card.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: the export extra is missing, or the folder cannot be written.
+    """
+    kind, size = module.kind, module.hparams["size"]
+    path = target if target.suffix == ".safetensors" else target / f"{kind}.safetensors"
+    generator = deepcopy(module.average.module)
+    assert isinstance(generator, torch.nn.Module)
+    state = generator.state_dict()
+    rounded = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
+    with written_beside(path) as partial:
+        save_file({n: t.contiguous() for n, t in rounded.items()}, partial)
+    generator.load_state_dict(rounded)
+    shapes = {"image": (3, size, size), "units": (len(ACTION_UNIT_NAMES),)}
+    export_onnx_model(generator, path.with_suffix(".onnx"), shapes, OUTPUTS[kind], TOLERANCE)
+    details = {
+        "kind": kind,
+        "size": size,
+        "crop_ratio": CROP_RATIO,
+        "units": list(ACTION_UNIT_NAMES),
+        "network": {name: module.hparams[name] for name in SETTINGS[kind]},
+        "parameters": sum(p.numel() for p in generator.parameters()),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        **card,
+    }
+    with written_beside(path.with_suffix(".json")) as partial:
+        partial.write_text(json.dumps(details, indent=2) + "\n", encoding="utf-8")
+    return [path, path.with_suffix(".onnx"), path.with_suffix(".json")]
