@@ -30,10 +30,11 @@ class LossWeights:
 
     landmarks: float = 20.0
     signals: float = 1.0
-    closure: float = 1.0
+    closure: float = 2.0
     expression_shape: float = 30.0
-    identity_shape: float = 10.0
+    identity_shape: float = 25.0
     expression: float = 0.5
+    exact_expression: float = 20.0
     pose: float = 0.5
     presence: float = 0.1
     skin: float = 5.0

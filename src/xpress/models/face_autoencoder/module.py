@@ -175,11 +175,14 @@ class FaceAutoencoder(LightningModule):
         )
         identity = losses.shape_loss(parameters.identity, target.identity, reduced.identity_basis)
         activations = (parameters.expression - target.expression).abs().mean(1)
+        # Squared: a shape that few faces have would be zero everywhere by its median.
+        exact = (parameters.expression - target.expression).square().mean(1)
         pose = losses.pose_loss(parameters, target, self.layout.size)
         terms = {
             "expression_shape": mean_of(expression / unit, rows),
             "identity_shape": mean_of(identity / unit, rows),
             "expression": mean_of(activations, rows),
+            "exact_expression": mean_of(exact, rows & batch.exact),
             "pose": mean_of(pose, rows),
         }
         return terms | self._exact_color(parameters, batch)
