@@ -76,7 +76,7 @@ class Reanimator:
     def __init__(self, packs: Sequence[Path], fits: Path, seed: int) -> None:
         records = [read_records(path) for path in packs]
         self.images = [image for record in records for image in record.images]
-        keys = [f"{record.name}/{key}" for record in records for key in record.keys]
+        keys = self.keys = [f"{record.name}/{key}" for record in records for key in record.keys]
         self.identities = [name for record in records for name in record.identities]
         self.color = np.concatenate([record.color for record in records])
         self.points = np.concatenate(

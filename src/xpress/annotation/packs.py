@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float32
+
+from xpress.annotation.encoder import Face, UnitEncoder
 from xpress.data_modules.readers.parquet import names_of, points_of
 from xpress.data_modules.readers.records import decode, usable_landmarks
 from xpress.data_modules.readers.shards import attempt, is_remote
-
-from xpress.annotation.encoder import Face, UnitEncoder
 from xpress.errors import InputError
 from xpress.media.files import written_beside
 
@@ -96,14 +96,25 @@ def _labelled(
         units = np.stack([np.full(17, np.nan, np.float32) if u is None else u for u in found])
         table = with_units(table, UNITS, units)
     elif encoder is not None:
-        for picture, column in PICTURES.items():
-            if picture in table.column_names:
-                units = encoder.read_faces(_faces(table, picture, name))
-                table = with_units(table, column, units)
+        table = label_pictures(table, encoder, name)
     else:
         raise ValueError("give an encoder or labels")
     counts.rows += table.num_rows
     counts.labelled += table.num_rows - table[UNITS].null_count
+    return table
+
+
+def label_pictures(table: pa.Table, encoder: UnitEncoder, name: str) -> pa.Table:
+    """A table with the units of each of its `PICTURES`.
+
+    Args:
+        table: rows of a pack.
+        encoder: reads the units.
+        name: of the pack, for messages.
+    """
+    for picture, column in PICTURES.items():
+        if picture in table.column_names:
+            table = with_units(table, column, encoder.read_faces(_faces(table, picture, name)))
     return table
 
 
