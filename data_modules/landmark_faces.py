@@ -157,15 +157,14 @@ class LandmarkFacesDataModule(LightningDataModule):
         self._stage = stage
         if stage == "fit" and self.train_set is None:
             self._setup_fit()
-        names: list[str] = []
+        part = ""
         if stage == "validate" or (stage == "fit" and self.validate_on == "val"):
-            names = self.val_names
+            part = "val"
         elif stage in ("test", "predict"):
-            names = self.test_names
-        paths = {**self.paths["test"], **self.paths["val"]}
-        for name in names:
-            if name not in self.eval_sets:
-                self.eval_sets[name] = self._eval_set(paths[name])
+            part = "test"
+        for path in self.paths.get(part, {}).values():
+            if str(path) not in self.eval_sets:
+                self.eval_sets[str(path)] = self._eval_set(path)
 
     def _eval_set(self, path: str | os.PathLike) -> FaceDataset | RowStream:
         groups = groups_to_stream(False if self.streaming is False else "auto", [path])
@@ -255,11 +254,16 @@ class LandmarkFacesDataModule(LightningDataModule):
         """Canonical crops, one loader a name of `val_names`."""
         if self.val_names == ["holdout"]:
             return [self._eval_loader(self.holdout_set)] if self.holdout_set else []
-        return [self._eval_loader(self.eval_sets[name]) for name in self.val_names]
+        return self._eval_loaders(self.paths["val"])
 
     def test_dataloader(self) -> list[DataLoader | StreamLoader]:
         """Canonical crops, one loader a name of `test_names`."""
-        return [self._eval_loader(self.eval_sets[name]) for name in self.test_names]
+        return self._eval_loaders(self.paths["test"])
+
+    def _eval_loaders(
+        self, packs: Mapping[str, str | os.PathLike]
+    ) -> list[DataLoader | StreamLoader]:
+        return [self._eval_loader(self.eval_sets[str(path)]) for path in packs.values()]
 
     def _eval_loader(self, dataset: FaceDataset | RowStream) -> DataLoader | StreamLoader:
         if isinstance(dataset, RowStream):

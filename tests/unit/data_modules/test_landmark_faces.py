@@ -104,6 +104,14 @@ def test_named_loaders_of_each_stage(write_pack):
     assert data.test_names == ["one"]
 
 
+def test_val_and_test_packs_may_share_a_name(write_pack):
+    data = module(write_pack, test={"one": write_pack("fourth", 7)})
+    for stage, rows in (("validate", 5), ("test", 7)):
+        data.setup(stage)
+        (loader,) = data.val_dataloader() if stage == "validate" else data.test_dataloader()
+        assert sum(len(batch) for batch in loader) == rows
+
+
 def test_pack_weights_multiply(write_pack):
     data = module(write_pack, pack_weights=[0.0, 1.0], holdout=0.0, epoch_size=200)
     data.setup("fit")
