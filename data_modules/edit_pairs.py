@@ -37,6 +37,7 @@ from xpress.media.crop import Crop
 from xpress.media.files import written_beside
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
 from xpress.morphable.landmark_model import LandmarkModel
+from xpress.reenactment.animator import FaceAnimator
 from xpress.reenactment.faces import FaceSample
 from xpress.reenactment.geometry import ExpressionGeometry
 from xpress.reenactment.pretrained import load_pretrained
@@ -87,10 +88,11 @@ class PairMaker(Reanimator):
         coloured = self.color[self.rows] > 0
         if not coloured.any():
             raise InputError("edit pairs: no colour picture with fitted parameters; add packs")
-        self.rows, chance = self.rows[coloured], self.chance[coloured]
-        self.chance = chance / chance.sum()
+        self.rows: np.ndarray = self.rows[coloured]
+        chance: np.ndarray = self.chance[coloured]
+        self.chance: np.ndarray = chance / chance.sum()
         geometry = ExpressionGeometry(LandmarkModel.of(self.model), self.model.expression_names)
-        self.animator = load_pretrained(mouth=mouth).animators()()
+        self.animator = FaceAnimator(self.model, load_pretrained(mouth=mouth).mouth)
         self.editor = MorphableEditor(geometry, self.animator)
 
     def __call__(self, number: int) -> dict:
