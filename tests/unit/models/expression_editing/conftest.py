@@ -89,10 +89,9 @@ def fit(tmp_path) -> Callable[..., pl.Trainer]:
             callbacks=list(callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
-            enable_checkpointing=False,
             default_root_dir=tmp_path,
             num_sanity_val_steps=0,
-            **{"limit_val_batches": 0, **options},
+            **{"limit_val_batches": 0, "enable_checkpointing": False, **options},
         )
         loader = DataLoader([batch] * steps, batch_size=None)
         trainer.fit(network, loader, loader, ckpt_path=checkpoint, weights_only=True)
