@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from xpress.reenactment.anatomy import Anatomy
 from xpress.reenactment.close_up import CloseUp, Seen, paint_interior
@@ -19,6 +19,10 @@ RECESS = 0.06
 """How far the eyeball is pushed back under the lids, over the eye's width."""
 LASHES = 0.05
 """Width of the lid's rim that carries the lashes, over the eye's width."""
+LASH_LINE = 0.04
+"""Width of the line of lashes where the lids have met, over the eye's width."""
+LASH_QUANTILE, LASH_STRENGTH = 0.1, 0.9
+"""The darkest share of the lids' rim gives that line's colour; how far it covers the skin."""
 FRINGE = 0.18
 """How far outside the fitted rim lashes, make-up or a bit of the eyeball may still show, over the
 eye's width: a closing lid is made of the skin beyond, or it would be drawn out dark."""
@@ -26,6 +30,8 @@ FRINGE_FADE = 0.08
 """Width over which that skin passes into the picture's own, over the eye's width."""
 EDGE = 0.02
 """How far from the lids the target's own eyeball is trusted, over the eye's width."""
+MEETING = 0.6
+"""Share of the opening that must have shut before that line appears."""
 HIGHLIGHT = 0.06
 """Radius of the largest reflection that is kept out of the eyeball's extension."""
 CLOSED, OPEN = 0.03, 0.09
@@ -74,6 +80,8 @@ class EyeOpening(Opening):
         area = float((seen.part >= 0).sum()) / self.close_up.cell_width**2
         self.own_share = float(np.clip((area - CLOSED) / (OPEN - CLOSED), 0, 1))
         level = np.clip(light.mean(), *LEVEL) / max(float(light.mean()), 1e-3)
+        around = opening_mask(own.shape[:2], rim, 2 * self.lashes) > 0
+        self.lash_color = _darkest(own, around & ~opened)
         self.colors = tinted(self.albedo * light * level * 255, color_share(own))
 
     def _lid_skin(self, own, rim, ball) -> UInt8[np.ndarray, "h w 3"]:
@@ -86,6 +94,30 @@ class EyeOpening(Opening):
         share = (depth / max(width * FRINGE_FADE, 1.0)).clip(0, 1)
         share = np.maximum(share, core)[..., None]
         return (own + share * (filled - own)).round().astype(np.uint8)
+
+    def closed(self, projected: Float32[np.ndarray, "V 3"]) -> float:
+        """One less the area between the new lids over that between the target's."""
+        new = _area(self.close_up.surroundings.rim(projected))
+        return 1 - min(new / max(_area(self._own_rim), 1e-3), 1.0)
+
+    def _keep_rim(self, seen: Seen, projected, points, skin) -> None:
+        """As `Opening._keep_rim`; where lids meet, a line of lashes is drawn over it.
+
+        What the target shows at its rim may be iris where the lids fit badly.
+        """
+        super()._keep_rim(seen, projected, points, skin)
+        shut = (self.closed(projected) - MEETING) / (1 - MEETING)
+        if shut <= 0:
+            return
+        zoom_x, shift_x, zoom_y, shift_y = self.grid.affine
+        rim = self.close_up.surroundings.rim(projected) * (zoom_x, zoom_y) + (shift_x, shift_y)
+        thickness = LASH_LINE * self.close_up.cell_width
+        line = opening_mask(self.grid.size, rim, thickness / 2).astype(np.float32)
+        line = cv2.GaussianBlur(line, (0, 0), max(thickness / 2, 0.5))
+        line *= np.float32(LASH_STRENGTH * shut * self.own_share) * _between_corners(
+            rim, self.grid.size
+        )
+        skin[:] = (skin + line[..., None] * np.minimum(self.lash_color - skin, 0)).round()
 
     def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
         """The eyeball seen between new lids."""
@@ -120,3 +152,27 @@ class EyeOpening(Opening):
             color,
         )
         return color
+
+
+def _area(contour: Float[np.ndarray, "N 2"]) -> float:
+    """Of a closed contour; parts that run the other way round count against it."""
+    x, y = contour.T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+
+
+def _darkest(own: UInt8[np.ndarray, "h w 3"], chosen: np.ndarray) -> Float32[np.ndarray, "3"]:
+    """Mean colour of the darkest of the chosen pixels."""
+    pixels = own[chosen] if chosen.any() else own.reshape(-1, 3)
+    luma = pixels.astype(np.float32).mean(1)
+    return pixels[luma <= np.quantile(luma, LASH_QUANTILE)].mean(0).astype(np.float32)
+
+
+def _between_corners(
+    rim: Float[np.ndarray, "N 2"], size: tuple[int, int]
+) -> Float32[np.ndarray, "h w"]:
+    """One along the lids, falling to zero at both corners, where no lashes grow."""
+    left, right = rim[rim[:, 0].argmin()], rim[rim[:, 0].argmax()]
+    along = (right - left) / max(float((right - left) @ (right - left)), 1e-6)
+    rows, columns = np.indices(size, np.float32)
+    share = (columns - left[0]) * along[0] + (rows - left[1]) * along[1]
+    return (8 * share * (1 - share)).clip(0, 1).astype(np.float32)

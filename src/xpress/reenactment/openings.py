@@ -19,6 +19,9 @@ from xpress.reenactment.warp import sample
 
 FEATHER = 0.9
 """Blur of an opening's edge, pixels."""
+CLOSED_LASHES = 0.4
+"""Share of the lashes' width that is kept where an opening shuts: a rim that fits badly carries a
+piece of the iris, which a closed eye would show as a dark hole."""
 RIM_REACH = 0.6
 """Vertices of the mean face within these centimetres of the rim may move with it."""
 FAR = 1e4
@@ -153,10 +156,16 @@ class Opening:
         rim = np.full((len(self.close_up.vertices), 3), FAR, np.float32)
         rim[near, :2], within = self._out_of_opening(self._foot(self._own_rim) + beside)
         # What faces the opening is the lid's edge, however thick the lid.
-        rim[near, 2] = np.where(within, 0, np.hypot(beside[:, 0], beside[:, 1]))
+        closed = self.closed(projected)
+        rim[near, 2] = np.hypot(beside[:, 0], beside[:, 1]) * np.where(within, closed, 1)
         weight = np.zeros(seen.part.shape, np.float32)
-        _rim_positions(seen, self.close_up.triangles, rim, np.float32(self.lashes), points, weight)
+        reach = np.float32(self.lashes * (1 - (1 - CLOSED_LASHES) * closed))
+        _rim_positions(seen, self.close_up.triangles, rim, reach, points, weight)
         _mix_darker(skin, sample(self._own, points), weight)
+
+    def closed(self, projected: Float32[np.ndarray, "V 3"]) -> float:
+        """How far new vertices shut what the target has open, in [0, 1]."""
+        return 0.0
 
     def _out_of_opening(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points that fall into the target's opening moved to the nearest skin; which did."""

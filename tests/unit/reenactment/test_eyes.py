@@ -92,6 +92,19 @@ def test_closed_lids_are_painted_with_skin(opening, projected):
     assert green.sum() < 0.2 * before
 
 
+def test_an_iris_above_a_badly_fitting_lid_is_no_hole_in_closed_eyes(opening, projected):
+    opened = projected()
+    skin = np.full((SIZE, SIZE, 3), SKIN_TONE, np.uint8)
+    opening.set_target(skin, opened, LIGHT)
+    higher = opened - np.array([0, 0.08 * opening.close_up.width, 0], np.float32)
+    image = painted(painted(skin, opened, (40, 30, 20), opening), higher, (40, 30, 20), opening)
+    opening.set_target(image, opened, LIGHT)
+    color, alpha = opening.paint(projected(eyeBlink=1.0), *still(opening))
+    dark = (color.mean(-1) < 100) & (alpha > 0.99)
+    before = (image.mean(-1) < 100).sum()
+    assert 10 < dark.sum() < 0.25 * before  # a line of lashes, no hole
+
+
 def test_the_eyeball_stays_while_lids_widen(opening, projected):
     opened = projected()
     noise = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
