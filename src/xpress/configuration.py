@@ -72,6 +72,7 @@ class InferOptions:
         overwrite: replace an output that exists.
         progress: show a progress bar.
         threads: CPU threads.
+        refine: Gauss-Newton steps that improve a photograph's face parameters.
         weights: folder of own networks that `train … export=DIR` has written; what it lacks, and
             all without it, comes from the package.
     """
@@ -91,6 +92,7 @@ class InferOptions:
     overwrite: bool = True
     progress: bool = True
     threads: int = field(default=2)
+    refine: int = 0
     weights: Optional[str] = None  # noqa: UP045
 
 

@@ -14,7 +14,7 @@ import torch
 
 from xpress.errors import InputError
 from xpress.media.images import IMAGE_SUFFIXES, read_image, write_image
-from xpress.media.sources import ImageSource, VideoSource, open_source
+from xpress.media.sources import FrameSource, ImageSource, VideoSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES, VideoReader
 from xpress.reenactment.extraction import extract_video, write_mesh, write_track
 from xpress.reenactment.options import Options
@@ -107,6 +107,7 @@ def extract(
     progress: bool = True,
     weights: PathLike | None = None,
     reenactor: Reenactor | None = None,
+    refine: int = 0,
 ) -> None:
     """Write `params.npz`, and `mesh.obj` and `overlay.png` of a photo or `overlay.mp4` of a video.
 
@@ -120,9 +121,11 @@ def extract(
         progress: show a progress bar.
         weights: folder of an own encoder, see `Reenactor.from_pretrained`.
         reenactor: loaded weights; the package's by default.
+        refine: Gauss-Newton steps on a photograph's faces, see `refine.FaceRefiner`.
 
     Raises:
-        InputError: no such file or face, or the folder cannot be written; nothing is written.
+        InputError: no such file or face, a video that is to be refined, or the folder cannot be
+            written; nothing is written.
     """
     folder = Path(output)
     with ExitStack() as stack:
@@ -131,11 +134,14 @@ def extract(
         partial = stack.enter_context(folder_beside(folder, overwrite))
         if not isinstance(source, ImageSource | VideoSource):
             raise InputError(f"{source.name}: task=extract takes a photo or a video")
+        _check_refine(refine, source)
         reenactor = reenactor or Reenactor.from_pretrained(weights or "default", "none")
         _use_threads(2)
         times = StageTimes()
         if isinstance(source, ImageSource):
-            tracks = [[found] for found in reenactor.find(source.image, face, source.name)]
+            found = reenactor.find(source.image, face, source.name)
+            refined = reenactor.refine(source.image, found, refine) if refine else []
+            tracks = [[item.face] for item in refined] or [[item] for item in found]
             overlay = Overlay(reenactor.model)
             write_image(partial / "overlay.png", overlay(source.image, [t[0] for t in tracks]))
         else:
@@ -152,6 +158,11 @@ def extract(
         print(f"{folder}: {times.summary(len(tracks[0]))}{without}")
     else:
         print(f"{folder}: {len(tracks)} face(s)")
+        for number, item in enumerate(refined):
+            print(
+                f"face {number}: colours off by {item.before:.3f} before and {item.after:.3f} "
+                f"after {item.steps} step(s)"
+            )
 
 
 def demo(
@@ -183,6 +194,13 @@ def demo(
         frames = [read_image(target), *islice(reader, every // 2, None, every)]
     write_image(sheet, contact_sheet(frames[:24]))
     print(f"video: {video.resolve()}\ncontact sheet: {sheet.resolve()}")
+
+
+def _check_refine(steps: int, source: FrameSource) -> None:
+    if steps < 0:
+        raise InputError(f"refine={steps}: choose 0 or more steps")
+    if steps and not isinstance(source, ImageSource):
+        raise InputError(f"{source.name}: refine={steps} is for photos; leave it out for a video")
 
 
 def _use_threads(count: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -25,6 +25,7 @@ from xpress.reenactment.geometry import ExpressionGeometry
 from xpress.reenactment.neutral import RestingFace
 from xpress.reenactment.options import FaceAnalysis, Options
 from xpress.reenactment.pretrained import animator, load_pretrained
+from xpress.reenactment.refine import FaceRefiner, Refinement
 from xpress.reenactment.targets import Animator, RestedFace, Stage
 from xpress.reenactment.track import PRESENT, FaceTracker, track_all
 from xpress.reenactment.transfer import Transfer
@@ -111,21 +112,27 @@ class Reenactor:
         found = [item for item in found if samples[item].presence >= PRESENT]
         return [samples[item] for item in choose_faces(found, face, name)]
 
-    def extract(self, image: Image | str | os.PathLike, face: str | int = "largest"):
+    def refine(self, image: Image, faces: Sequence[FaceSample], steps: int) -> list[Refinement]:
+        """Faces of a photograph after so many Gauss-Newton steps; see `refine.FaceRefiner`."""
+        refiner = FaceRefiner(self.model)
+        return [refiner(image, face, steps) for face in faces]
+
+    def extract(
+        self, image: Image | str | os.PathLike, face: str | int = "largest", refine: int = 0
+    ) -> FaceAnalysis:
         """Parameters, landmarks and action units of one face of a photograph.
 
         Args:
             image: RGB array or a file.
             face: largest, or an index from the left.
-
-        Returns:
-            A `FaceAnalysis`.
+            refine: Gauss-Newton steps on landmarks and colours.
 
         Raises:
             InputError: no such file or face.
         """
         array, name = _read(image)
-        return self.analysis(self.find(array, face, name)[0])
+        found = self.find(array, face, name)[0]
+        return self.analysis(self.refine(array, [found], refine)[0].face if refine else found)
 
     def analysis(self, face: FaceSample, detected: bool = True) -> FaceAnalysis:
         """A face with its action units."""
