@@ -4,7 +4,7 @@ What `train.py task=face_autoencoder mode=test` does not give: action units of r
 parameters are known, how much of a person's identity changes from picture to picture, and how
 tracked landmarks tremble and lag. In about a minute on one core.
 
-    python benchmarks/face_parameters.py [--weights FILE.ckpt|FILE.safetensors|DIR]
+    python benchmarks/face_parameters.py [--weights FILE.ckpt|FILE.safetensors|DIR] [--refine 3]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from common import machine
 from encoders import Measured, open_encoder
 from face_figures import acceleration, agreement, lag, within_over_between, without_similarity
+from refinement import evenly, gain
 from xpress.data_modules.readers import read_records
 from xpress.data_modules.synthetic_faces import make_renderer
 
@@ -31,6 +32,7 @@ from xpress.models.face_autoencoder.metrics import nme51, nme68
 from xpress.morphable.action_units import ACTION_UNIT_NAMES, ActionUnits
 from xpress.morphable.signals import expression_signals
 from xpress.reenactment.reenactor import Reenactor
+from xpress.reenactment.refine_problem import RefineSettings
 
 SEED = 987_654_321
 """Of the rendered faces; trainings use small ones."""
@@ -143,6 +145,8 @@ def main() -> None:
     parser.add_argument("--morphable", type=Path, help="face model, where the weights say none")
     parser.add_argument("--data", type=Path, default=folder, help="folder of the packs")
     parser.add_argument("--faces", type=int, default=800, help="rendered faces")
+    parser.add_argument("--refine", type=int, nargs="*", default=[], help="steps, also several")
+    parser.add_argument("--pictures", type=int, default=150, help="of each pack, to be refined")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(machine())
@@ -164,6 +168,12 @@ def main() -> None:
         both = np.array([steadiness(measured, clip) for clip in clips])
         for smoothing, row in zip((True, False), both.mean(0), strict=True):
             print(_steady_line("mean", smoothing, row))
+        if options.refine:
+            print("\nextract refine=N")
+        for name in ("faces-val", "video-faces-val") if options.refine else ():
+            records = read_records(options.data / f"{name}.parquet")
+            rows = evenly(np.arange(len(records)), options.pictures)
+            gain(measured, records, rows, options.refine, RefineSettings())
     except InputError as error:
         raise SystemExit(f"error: {error}") from None
     print(f"\n{time.perf_counter() - start:.0f} s")

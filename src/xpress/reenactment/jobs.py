@@ -141,7 +141,8 @@ def extract(
         if isinstance(source, ImageSource):
             found = reenactor.find(source.image, face, source.name)
             refined = reenactor.refine(source.image, found, refine) if refine else []
-            tracks = [[item.face] for item in refined] or [[item] for item in found]
+            stills = [item.face for item in refined] or found
+            tracks = [[item] for item in stills]
             overlay = Overlay(reenactor.model)
             write_image(partial / "overlay.png", overlay(source.image, [t[0] for t in tracks]))
         else:

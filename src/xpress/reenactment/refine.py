@@ -87,8 +87,8 @@ class FaceRefiner:
         return Refinement(self._face(face, now, crop), before, after, taken)
 
     def _problem(self, image: np.ndarray, face: FaceSample, crop: Crop) -> RefineProblem:
-        picture = crop.cut(image).astype(np.float32) / 255
-        picture = cv2.GaussianBlur(picture, (0, 0), self.settings.blur)
+        colors = crop.cut(image).astype(np.float32) / 255
+        picture = np.asarray(cv2.GaussianBlur(colors, (0, 0), self.settings.blur))
         dy, dx = np.gradient(picture, axis=(0, 1))
         stack = np.concatenate([picture, dx, dy], axis=2).transpose(2, 0, 1)
         pixels = np.mgrid[: crop.size, : crop.size][::-1].transpose(1, 2, 0)

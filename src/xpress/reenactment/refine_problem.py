@@ -18,7 +18,8 @@ from xpress.morphable.fitting import (
     projection_jacobian,
 )
 from xpress.morphable.landmark_model import LandmarkModel
-from xpress.morphable.landmark_weights import fit_weights
+from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmark_weights import LANDMARKS68_MEDIAPIPE_INDEX, LIDS, fit_weights
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.surface import FaceSurface, SurfacePoints
 from xpress.rendering.camera import rotation_matrix
@@ -37,6 +38,7 @@ class RefineSettings:
         size: pixels of the crop's side that colours are compared in.
         blur: of that crop, pixels, so that its gradients reach as far as a step.
         landmark: deviation of the encoder's landmarks over the outer-eye-corner distance.
+        lid: the same of the eyelids', which the colours of the skin say little about.
         color: deviation of a pixel's colour from the model's, in [0, 1].
         samples: how many independent pixels the picture counts for; neighbours err together.
         robust: pixels that differ by more than this many `color` are weighted down (Huber).
@@ -48,7 +50,8 @@ class RefineSettings:
 
     size: int = 128
     blur: float = 1.0
-    landmark: float = 0.02
+    landmark: float = 0.06
+    lid: float = 0.01
     color: float = 0.08
     samples: float = 400.0
     robust: float = 2.0
@@ -97,7 +100,8 @@ class RefineParts:
         used = weights > 0
         self.all_landmarks = LandmarkModel.of(model)
         self.landmarks = self.all_landmarks.select(used)
-        self.weights = weights[used]
+        index = np.concatenate([LANDMARKS68_MEDIAPIPE_INDEX, CONTOUR_MEDIAPIPE_INDEX])
+        self.weights, self.lids = weights[used], torch.from_numpy(np.isin(index, LIDS))[used]
         front = inner_face_mask(model) > 0
         self.front = front[self.surface.triangles].all(1).numpy()
         self.corners = self.surface.triangles.int().numpy()
@@ -126,7 +130,9 @@ class RefineProblem:
         self.picture, self.inside = picture, inside
         shape = parts.landmarks.points(start.pose.identity, start.pose.expression)
         self.landmarks = project_state(start.pose, shape)
-        self.sigma = settings.landmark * parts.landmarks.eye_distance * float(start.pose.scale)
+        eye = parts.landmarks.eye_distance * float(start.pose.scale)
+        precision = torch.where(parts.lids, settings.lid**-2, parts.weights * settings.landmark**-2)
+        self.precision = precision.sqrt() / eye
 
     def sample(self, now: Variables) -> SurfacePoints:
         """A point of the skin for every other pixel in which the front of the face is seen."""
@@ -163,8 +169,7 @@ class RefineProblem:
     def _pull(self, now: Variables) -> Tensor:
         """The encoder's landmarks less the model's, in deviations (1, L, 2)."""
         shape = self.parts.landmarks.points(now.pose.identity, now.pose.expression)
-        weights = self.parts.weights.sqrt()[:, None] / self.sigma
-        return (self.landmarks - project_state(now.pose, shape)) * weights
+        return (self.landmarks - project_state(now.pose, shape)) * self.precision[:, None]
 
     def _priors(self, now: Variables) -> tuple[Tensor, Tensor]:
         """What is away from where it is expected, and the precision of that (P,)."""
@@ -212,7 +217,7 @@ class RefineProblem:
         hessian = (flat.T @ scaled).double()
         gradient = (scaled.T @ seen.difference.flatten()).double()
         shape = self.parts.landmarks.points(now.pose.identity, now.pose.expression)
-        root = (self.parts.weights.sqrt() / self.sigma).repeat_interleave(2)
+        root = self.precision.repeat_interleave(2)
         held = projection_jacobian(self.parts.landmarks, now.pose, shape)[0] * root[:, None]
         size = held.shape[1]
         hessian[:size, :size] += (held.T @ held).double()
