@@ -1,0 +1,86 @@
+"""Discrete emotions as action units.
+
+The combinations are those of EMFACS (Friesen and Ekman, "EMFACS-7: Emotional Facial Action Coding
+System", 1983) as far as the seventeen units go: AU16 of disgust is none of them, and a dropped jaw
+(AU26) parts the lips (AU25). How strong a unit gets is what the encoder reads of strong real
+expressions, not one: its scale ends earlier for some units than for others.
+
+    python -m xpress.models.expression_editing.emotions faces.parquet …     measures that anew
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xpress.morphable.action_units import ACTION_UNIT_NAMES, ACTION_UNITS
+
+EMOTIONS: dict[str, tuple[int, ...]] = {
+    "anger": (4, 5, 7, 23),
+    "disgust": (9, 15),
+    "fear": (1, 2, 4, 5, 7, 20, 25, 26),
+    "happiness": (6, 12),
+    "sadness": (1, 4, 15),
+    "surprise": (1, 2, 5, 25, 26),
+}
+"""Action units of each."""
+
+READ_RANGE: dict[int, tuple[float, float]] = {
+    1: (0.14, 0.72),
+    2: (0.31, 0.89),
+    4: (0.09, 0.28),
+    5: (0.10, 0.39),
+    6: (0.15, 0.28),
+    7: (0.15, 0.45),
+    9: (0.13, 0.55),
+    10: (0.06, 0.30),
+    12: (0.14, 0.74),
+    14: (0.07, 0.30),
+    15: (0.15, 0.53),
+    17: (0.16, 0.57),
+    20: (0.16, 0.50),
+    23: (0.18, 0.30),
+    25: (0.32, 1.00),
+    26: (0.13, 0.49),
+    45: (0.23, 0.68),
+}
+"""Median and 99th percentile of each unit, as the package's encoder reads the colour pictures of
+the training packs."""
+
+
+def emotion_units(name: str) -> Float[Tensor, "17"]:
+    """Action units of an emotion of `EMOTIONS`: strong where they belong to it, else at rest."""
+    return torch.tensor([READ_RANGE[n][n in EMOTIONS[name]] for n in ACTION_UNITS])
+
+
+def measured_range(
+    units: Float[np.ndarray, "N 17"],
+) -> tuple[Float[np.ndarray, "17"], Float[np.ndarray, "17"]]:
+    """Median and 99th percentile of read action units."""
+    low, high = np.quantile(units, [0.5, 0.99], axis=0)
+    return low, high
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: `READ_RANGE` of packs with a column of action units."""
+    from xpress.data_modules.expression_rows import load_rows, read_units
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("packs", nargs="+")
+    parser.add_argument("--cache", default="logs/action_units")
+    options = parser.parse_args(arguments)
+    read = [load_rows(*read_units(p, options.cache), cache="encoded").units for p in options.packs]
+    low, high = measured_range(np.concatenate(read))
+    for name, rest, strong in zip(ACTION_UNIT_NAMES, low, high, strict=True):
+        print(f"{name:6}{rest:6.2f}{strong:6.2f}")
+
+
+if __name__ == "__main__":
+    main()
