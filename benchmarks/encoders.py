@@ -74,7 +74,8 @@ def open_encoder(weights: str = "default", morphable: Path | None = None) -> Mea
     chosen = morphable or settings.get("morphable")
     model = MorphableModel.load(chosen) if chosen else MorphableModel.default()
     names = inspect.signature(FaceEncoder).parameters
-    network = {name: settings[name] for name in names if name in settings}
+    known = {name: settings[name] for name in names if name in settings}
+    network = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
     layout = CodeLayout(*model.sizes, network.get("size", 128))
     encoder = FaceEncoder(layout.outputs, **network)
     try:
