@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from xpress.editing.expression_editor import ExpressionEditor as ExpressionEditor
     from xpress.reenactment.reenactor import Reenactor as Reenactor
 
-__all__ = ["Reenactor"]
+__all__ = ["ExpressionEditor", "Reenactor"]
 
 
 def __getattr__(name: str):
@@ -16,4 +17,8 @@ def __getattr__(name: str):
         from xpress.reenactment.reenactor import Reenactor
 
         return Reenactor
+    if name == "ExpressionEditor":
+        from xpress.editing.expression_editor import ExpressionEditor
+
+        return ExpressionEditor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -59,7 +59,7 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
         except InputError as error:
             _fail(error)
 
-    sys.argv[1:] = configuration.quote_paths(sys.argv[1:])
+    sys.argv[1:] = configuration.added_units(configuration.quote_paths(sys.argv[1:]))
     arguments = get_args_parser().parse_args()
     try:
         if _is_plain_run(arguments):

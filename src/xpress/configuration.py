@@ -51,6 +51,14 @@ class Mouth(Enum):
     none = "none"
 
 
+class EditorName(Enum):
+    """What changes an expression."""
+
+    morphable = "morphable"
+    ganimation = "ganimation"
+    dft_net = "dft_net"
+
+
 @dataclass
 class InferOptions:
     """Every option of `infer`; the chosen task's file says which ones it takes.
@@ -67,6 +75,10 @@ class InferOptions:
         face: `largest`, `all` or an index from left to right.
         mouth: what fills the opened mouth: the network trained for it, the face model's teeth and
             tongue, or nothing.
+        aus: wanted action units, each in [0, 1] (aus.AU12=0.8, one side as aus.AU45_L=1), or
+            aus.random=7; the others stay as they are.
+        editor: `morphable` moves the face model's shapes, the others are networks.
+        steps: of the interpolation, from 0 (the target's expression) to 1 (the source's).
         source_neutral: picture of the source's neutral face; the first frames without it.
         smoothing: filter pose and expression over time.
         overwrite: replace an output that exists.
@@ -87,6 +99,9 @@ class InferOptions:
     regions: Optional[list[Region]] = None  # noqa: UP045
     face: str = "largest"
     mouth: Mouth = Mouth.generator
+    aus: dict[str, Any] = field(default_factory=dict)
+    editor: EditorName = EditorName.morphable
+    steps: list[float] = field(default_factory=lambda: [0.5, 0.75, 1.0])
     source_neutral: Optional[str] = None  # noqa: UP045
     smoothing: bool = True
     overwrite: bool = True
@@ -125,6 +140,11 @@ def quote_paths(arguments: Sequence[str]) -> list[str]:
             argument = f"{name}='{value}'"
         quoted.append(argument)
     return quoted
+
+
+def added_units(arguments: Sequence[str]) -> list[str]:
+    """Let `aus.AU12=0.8` name what the configuration does not list: seventeen units and sides."""
+    return [f"++{text}" if re.match(r"aus(\.[^=]*)?=", text) else text for text in arguments]
 
 
 def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
@@ -186,7 +206,7 @@ def explain(error: Exception, command: str, overrides: Sequence[str]) -> str:
         return f"{group}={choice}: no such choice{_nearest(choice, valid)}"
     ambiguous = re.match(r"Ambiguous value for argument '(.+)'", str(error))
     if ambiguous:
-        return f"{ambiguous[1]}: several values; -m runs them one after the other, [a,b] is a list"
+        return f"{ambiguous[1].lstrip('+')}: several values; -m runs them one after the other, [a,b] is a list"
     present = re.search(r"Could not append.*already at '([^']+)'", str(error))
     if present:
         return f"{present[1]}: is an option already; leave out the plus"
@@ -200,12 +220,14 @@ def explain(error: Exception, command: str, overrides: Sequence[str]) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     what = "needs a list, as in name=[a,b]" if "not a ListConfig" in str(cause) else ""
     merging = re.match(r"Error merging override (.+)", str(error))
-    return f"{merging[1]}: {what or _first_line(cause)}" if merging else _first_line(cause)
+    return (
+        f"{merging[1].lstrip('+')}: {what or _first_line(cause)}" if merging else _first_line(cause)
+    )
 
 
 def _compose(command: str, overrides: Sequence[str]) -> DictConfig:
     with initialize_config_module(CONFIG_MODULE, job_name=command, version_base=VERSION_BASE):
-        return compose(command, list(overrides))
+        return compose(command, added_units(overrides))
 
 
 def _check_task_choice(command: str, overrides: Sequence[str]) -> None:

@@ -18,6 +18,9 @@ from xpress.morphable.action_units import (
 
 WANTED, KEPT = 100.0, 3.0
 """Weights of wanted units and of the others that share shapes with them, over one for a shape."""
+RELUCTANT = {"mouthFunnel": 4.0}
+"""Weight of shapes that look like more than the unit they are counted for: parted lips seldom
+protrude."""
 SAME = 1e-6
 """Difference of intensities that counts as none."""
 _BLINK = ACTION_UNITS.index(45)
@@ -39,7 +42,7 @@ class ExpressionSolver:
         self.units = ActionUnits(expression_names)
         self._matrix = action_unit_matrix(expression_names)
         self._blinks = [expression_names.index(f"eyeBlink{side}") for side in SIDES]
-        # A row of one side's shapes, for units whose shapes all have sides.
+        self._reluctance = np.array([RELUCTANT.get(name, 1.0) for name in expression_names])
         self._of_side = {
             side: np.array([name.endswith(side) for name in expression_names]) for side in SIDES
         }
@@ -89,7 +92,7 @@ class ExpressionSolver:
         slack = np.diag((values <= 0).astype(float) - (values >= 1))
         count, edge = len(moved), 1e-9
         system = np.zeros((count + len(rows) + len(kept), count + len(rows)))
-        system[:count, :count] = np.eye(count)
+        system[:count, :count] = np.diag(self._reluctance[moved])
         table = np.hstack([self._matrix[rows][:, moved], slack])
         system[count : count + len(rows)] = WANTED * table
         system[count + len(rows) :, :count] = KEPT * self._matrix[kept][:, moved]

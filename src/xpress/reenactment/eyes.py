@@ -113,11 +113,10 @@ class EyeOpening(Opening):
         rim = self.close_up.surroundings.rim(projected) * (zoom_x, zoom_y) + (shift_x, shift_y)
         thickness = LASH_LINE * self.close_up.cell_width
         line = opening_mask(self.grid.size, rim, thickness / 2).astype(np.float32)
-        line = cv2.GaussianBlur(line, (0, 0), max(thickness / 2, 0.5))
-        line *= np.float32(LASH_STRENGTH * shut * self.own_share) * _between_corners(
-            rim, self.grid.size
-        )
-        skin[:] = (skin + line[..., None] * np.minimum(self.lash_color - skin, 0)).round()
+        soft = cv2.GaussianBlur(line, (0, 0), max(thickness / 2, 0.5))
+        strength = np.float32(LASH_STRENGTH * shut * self.own_share)
+        share = strength * soft * _between_corners(rim, self.grid.size)
+        skin[:] = (skin + share[..., None] * np.minimum(self.lash_color - skin, 0)).round()
 
     def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
         """The eyeball seen between new lids."""

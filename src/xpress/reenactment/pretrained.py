@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -21,6 +21,8 @@ from xpress.reenactment.targets import Animator
 
 MOUTHS = ("generator", "model", "none")
 MODEL, ENCODER, MOUTH = "morphable.safetensors", "encoder.onnx", "mouth.onnx"
+EDITORS = {"ganimation": "ganimation.onnx", "dft_net": "dft_net.onnx"}
+NETWORKS = (ENCODER, MOUTH, *EDITORS.values())
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,28 @@ def load_pretrained(
         return Pretrained(model, encoder, extractor, _mouth(mouth, own, assets, threads))
 
 
+@contextmanager
+def weights_file(name: str | os.PathLike, file: str) -> Iterator[Path]:
+    """A network of a folder of weights, or the package's.
+
+    Args:
+        name: as of `load_pretrained`.
+        file: of `NETWORKS`.
+
+    Raises:
+        InputError: as `load_pretrained`, or neither has it.
+    """
+    with as_file(files("xpress") / "assets") as assets:
+        own = {} if name == "default" else _own_files(Path(name))
+        place = own.get(file, assets / file)
+        if not place.exists():
+            raise InputError(
+                f"{file}: neither in the package nor in a folder given as weights=…; train one "
+                f"with train.py task={Path(file).stem} export=DIR"
+            )
+        yield place
+
+
 def animator(model: MorphableModel, mouth: Literal["model", "none"] | MouthPainter) -> Animator:
     """One that draws faces of the model."""
     from xpress.reenactment.animator import FaceAnimator
@@ -100,12 +124,12 @@ def _own_files(given: Path) -> dict[str, Path]:
     # A card alone counts, so that a lost network is told and not replaced.
     found = {
         name: given / name
-        for name in (ENCODER, MOUTH)
+        for name in NETWORKS
         if (given / name).exists() or (given / name).with_suffix(".json").exists()
     }
     if not found:
         raise InputError(
-            f"{given}: holds neither {ENCODER} nor {MOUTH}; give a folder that "
+            f"{given}: holds none of {', '.join(NETWORKS)}; give a folder that "
             "train.py … export=DIR wrote"
         )
     if (given / MODEL).exists():
@@ -126,8 +150,9 @@ def _of_one_network(file: Path) -> dict[str, Path]:
         raise InputError(f"{card}: no card beside the weights; export them again") from error
     known = {"layout": ENCODER, "ratio": MOUTH}
     names = [name for entry, name in known.items() if entry in details]
+    names += [EDITORS[details["kind"]]] if details.get("kind") in EDITORS else []
     if not names:
-        raise InputError(f"{card}: of neither an encoder nor a mouth generator; export again")
+        raise InputError(f"{card}: of no encoder, mouth generator or editor; export again")
     found = {names[0]: file.with_suffix(".onnx")}
     model = file.with_name(MODEL)
     return found | ({MODEL: model} if names[0] == ENCODER and model.exists() else {})

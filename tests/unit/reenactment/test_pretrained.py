@@ -70,7 +70,7 @@ def test_the_file_of_one_network(tmp_path):
     loaded = load_pretrained(tmp_path / "mine.safetensors", "none")
     assert (loaded.encoder.signal_gain == 0.5).all()
     (tmp_path / "mine.json").write_text("{}")
-    with pytest.raises(InputError, match="of neither an encoder nor a mouth generator"):
+    with pytest.raises(InputError, match="of no encoder, mouth generator or editor"):
         load_pretrained(tmp_path / "mine.safetensors")
     (tmp_path / "mine.json").unlink()
     with pytest.raises(InputError, match="no card beside the weights"):
@@ -81,7 +81,7 @@ def test_bad_folders_are_named(own, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(InputError, match="no such folder of weights"):
         Reenactor.from_pretrained(empty / "none")
-    with pytest.raises(InputError, match=r"neither encoder\.onnx nor mouth\.onnx"):
+    with pytest.raises(InputError, match=r"none of encoder\.onnx, mouth\.onnx"):
         Reenactor.from_pretrained(empty)
     with pytest.raises(InputError, match="mouth=teeth: choose generator, model or none"):
         Reenactor.from_pretrained(mouth="teeth")

@@ -1,0 +1,152 @@
+"""The library's door to expression editing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from xpress.editing.action_unit_values import parse_action_units
+from xpress.editing.editor import Edited, Editor
+from xpress.editing.morphable import MorphableEditor
+from xpress.editing.network import NetworkEditor
+from xpress.errors import InputError
+from xpress.media.images import read_image
+from xpress.reenactment.faces import FaceSample
+from xpress.reenactment.pretrained import EDITORS, weights_file
+from xpress.reenactment.reenactor import Reenactor
+
+Image = UInt8[np.ndarray, "H W 3"]
+CHOICES = ("morphable", *EDITORS)
+"""Values of `editor=`."""
+
+
+class ExpressionEditor:
+    """Gives faces other action units.
+
+    >>> editor = ExpressionEditor.from_pretrained()
+    >>> smiling = editor.edit("portrait.jpg", {"AU12": 0.8, "AU6": 0.5})
+
+    Args:
+        reenactor: finds and reads faces.
+        editors: makes an editor; each thread and each face of a video has its own.
+    """
+
+    def __init__(self, reenactor: Reenactor, editors: Callable[[], Editor]) -> None:
+        self.reenactor = reenactor
+        self.editors = editors
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        editor: str = "morphable",
+        name: str | os.PathLike = "default",
+        mouth: str = "generator",
+        threads: int = 1,
+    ) -> ExpressionEditor:
+        """Load what an editor needs.
+
+        Args:
+            editor: morphable, ganimation or dft_net.
+            name: `default` for the weights in the package, or a folder that
+                `train.py … export=DIR` has written; what it lacks comes from the package.
+            mouth: what fills the mouth that the morphable editor opens: `generator`, `model` or
+                `none`.
+            threads: of each network.
+
+        Raises:
+            InputError: no such editor or folder, no weights for it, or a file cannot be read.
+        """
+        if editor not in CHOICES:
+            raise InputError(f"editor={editor}: choose {', '.join(CHOICES[:-1])} or {CHOICES[-1]}")
+        if editor == "morphable":
+            reenactor = Reenactor.from_pretrained(name, mouth, threads)
+            return cls(
+                reenactor, lambda: MorphableEditor(reenactor.geometry, reenactor.animators())
+            )
+        with weights_file(name, EDITORS[editor]) as file:
+            reenactor = Reenactor.from_pretrained(name, "none", threads)
+            network = NetworkEditor(file, reenactor.action_units, threads)
+        return cls(reenactor, lambda: network)
+
+    def edit(
+        self,
+        image: Image | str | os.PathLike,
+        units: Mapping[str, Any],
+        face: str | int = "largest",
+    ) -> Image:
+        """A photograph with other action units.
+
+        Args:
+            image: RGB array or file.
+            units: absolute intensities in [0, 1] by names such as AU12 or AU45_L; the others
+                stay as they are read. See `parse_action_units`.
+            face: largest, all, or an index from the left.
+
+        Raises:
+            InputError: no such file or face, or a unit is wrong.
+        """
+        wanted = parse_action_units(units)
+        array, name = _read(image)
+        faces = self.reenactor.find(array, face, name)
+        return FaceEdits(self.editors, wanted)(array, faces).image
+
+    def interpolate(
+        self,
+        target: Image | str | os.PathLike,
+        source: Image | str | os.PathLike,
+        steps: Sequence[float] = (0.5, 0.75, 1.0),
+        face: str | int = "largest",
+    ) -> list[Image]:
+        """A photograph on its way to another's expression.
+
+        Args:
+            target: RGB array or file.
+            source: shows the expression.
+            steps: from 0, the target's own expression, to 1, the source's.
+            face: of the target, largest or an index from the left.
+
+        Raises:
+            InputError: no such file or face.
+        """
+        array, name = _read(target)
+        shown, source_name = _read(source)
+        own = self.reenactor.find(array, face, name)[0]
+        other = self.reenactor.find(shown, name=source_name)[0]
+        editor = self.editors()
+        return [editor.towards(array, own, other, step).image for step in steps]
+
+
+class FaceEdits:
+    """Edits faces of one picture after another; one thread at a time.
+
+    Args:
+        editors: makes an editor; each face has its own.
+        units: as `parse_action_units` returns them.
+    """
+
+    def __init__(self, editors: Callable[[], Editor], units: Mapping[str, float]) -> None:
+        self._make = editors
+        self._editors: list[Editor] = []
+        self._units = units
+
+    def __call__(self, image: Image, faces: Sequence[FaceSample | None]) -> Edited:
+        """The picture with its faces edited one after the other; None is out of sight."""
+        result = Edited.nothing(image)
+        while len(self._editors) < len(faces):
+            self._editors.append(self._make())
+        for editor, face in zip(self._editors, faces, strict=False):
+            if face is not None:
+                edited = editor.edit(result.image, face, self._units)
+                changed = np.maximum(result.changed, edited.changed)
+                result = Edited(edited.image, changed)
+        return result
+
+
+def _read(image: np.ndarray | str | os.PathLike) -> tuple[np.ndarray, str]:
+    if isinstance(image, np.ndarray):
+        return image, "picture"
+    return read_image(image), str(image)
