@@ -16,7 +16,7 @@ from xpress.morphable.action_units import (
     action_unit_matrix,
 )
 
-WANTED, KEPT = 100.0, 3.0
+WANTED, KEPT = 3000.0, 10.0
 """Weights of wanted units and of the others that share shapes with them, over one for a shape."""
 RELUCTANT = {"mouthFunnel": 4.0}
 """Weight of shapes that look like more than the unit they are counted for: parted lips seldom
@@ -63,10 +63,10 @@ class ExpressionSolver:
         result = np.array(expression, np.float64)
         own = self.units(result)
         both = {ACTION_UNIT_NAMES.index(n): v for n, v in wanted.items() if not n.endswith(SIDES)}
-        both = {row: v for row, v in both.items() if abs(own[row] - v) > SAME}
-        if _BLINK in both:
-            result[self._blinks] = _blinked(result[self._blinks], both.pop(_BLINK))
-        if both:
+        blink = both.pop(_BLINK, own[_BLINK])
+        if abs(own[_BLINK] - blink) > SAME:
+            result[self._blinks] = _blinked(result[self._blinks], blink)
+        if any(abs(own[row] - value) > SAME for row, value in both.items()):
             self._solve(result, both)
         for name, value in wanted.items():
             if name.endswith(SIDES):
