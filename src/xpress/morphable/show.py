@@ -30,8 +30,8 @@ from xpress.rendering.shading import render
 GROUND = 255
 SMOOTH = 2
 """Faces are drawn that much larger and averaged down."""
-MARGIN = 1.06
-"""Side of a picture over the longer side of the face's vertices."""
+MARGIN = 0.08
+"""Above the head and below the chin, over their distance."""
 
 
 def draw_faces(
@@ -49,10 +49,10 @@ def draw_faces(
     light = torch.zeros(1, 9, 3)
     light[0, 0], light[0, 2] = 0.75 / SH_0, 0.28 / SH_1  # a soft lamp at the viewer
     shading = shade(vertex_normals(shape, model.triangles), light)
-    face = model.mean[: model.parts["face"].vertex_stop, :2]
-    low, high = face.amin(0), face.amax(0)
-    scale = side / (MARGIN * (high - low).max()).reshape(1)
-    middle = (low + high) / 2
+    top = model.mean[: model.parts["face"].vertex_stop, 1].max()
+    chin = model.landmark_points(shape)[0, 8]
+    scale = side / ((1 + 2 * MARGIN) * (top - chin[1])).reshape(1)
+    middle = torch.stack([chin[0], (top + chin[1]) / 2])
     place = side / 2 - scale * middle * torch.tensor([1.0, -1.0])
     points = project(shape, torch.zeros(1, 3), place[None], scale)
     rasterizer = get_rasterizer("auto")
