@@ -111,7 +111,7 @@ class DFTNetGenerator(ExpressionGenerator):
         with torch.no_grad():
             self.flow_head.bias.copy_(torch.tensor([0.0, 0.0, KEEP]))
         self.texture_decoder = Decoder(c, skips=True)
-        self.shuffle = nn.Sequential(convolution(c, 4 * t, 1), nn.PixelShuffle(2))
+        self.thin = convolution(c, t, 1)
         self.paint = nn.Sequential(convolution(3 + t, t, 3), nn.Conv2d(t, 3, 3, padding=1))
 
     def forward(
@@ -136,7 +136,8 @@ class DFTNetGenerator(ExpressionGenerator):
         moved = self.flow_head(self.flow_decoder(code, maps))
         moved = F.interpolate(moved, scale_factor=2.0, mode="bilinear", align_corners=False)
         flow, attention = moved.split([2, 1], dim=1)
-        painted = self.shuffle(self.texture_decoder(code, maps))
+        painted = self.thin(self.texture_decoder(code, maps))
+        painted = F.interpolate(painted, scale_factor=2.0, mode="nearest")
         texture = self.paint(torch.cat([image * 2 - 1, painted], dim=1))
         unit = FLOW_UNIT * image.shape[3]
         return flow * unit, torch.sigmoid(attention), torch.sigmoid(texture)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
@@ -20,8 +19,8 @@ from xpress.models.expression_editing.critic import ExpressionCritic, interpolat
 from xpress.models.expression_editing.losses import ExpressionLossWeights
 from xpress.models.expression_editing.outputs import ExpressionGenerator, GeneratorOutput
 from xpress.models.expression_editing.pictures import edit_grid
-from xpress.models.expression_editing.reader import ActionUnitReader
 from xpress.models.expression_editing.saturation import AttentionWatch
+from xpress.models.expression_editing.validation import ValidatedEditor
 from xpress.models.expression_editing.weights import load_generator
 from xpress.models.mouth_gan.module import move_averages
 from xpress.structures import ExpressionBatch, ExpressionEdit
@@ -33,7 +32,7 @@ UNPAIRED = ("adversarial", "condition", "cycle")
 _log = logging.getLogger(__name__)
 
 
-class ExpressionEditor(LightningModule):
+class ExpressionEditor(ValidatedEditor):
     """A generator of expressions against a critic that also reads action units.
 
     Every batch is one step of the critic, every `critic_steps`-th also one of the generator. In
@@ -95,7 +94,7 @@ class ExpressionEditor(LightningModule):
             raise InputError(f"model.size={size}: give a multiple of {multiple}")
         if critic_steps < 1:
             raise InputError(f"model.critic_steps={critic_steps}: at least 1")
-        self._check_weights()
+        check_weights(self.weights, warm_epochs)
         self.generator = generator
         if init_from:
             load_generator(generator, init_from)
@@ -105,7 +104,6 @@ class ExpressionEditor(LightningModule):
         self.critic = ExpressionCritic(size, critic_channels, critic_depth)
         self.register_buffer("turns", torch.tensor(0))  # batches that the critic has seen
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._reader: list[Any] = [None]  # in a list: it is neither trained nor checkpointed
 
     def mask_terms(self, output: GeneratorOutput) -> dict[str, Tensor]:
         """The subclass's `attention` and `smoothness`, as it minimises them."""
@@ -113,14 +111,16 @@ class ExpressionEditor(LightningModule):
 
     def forward(
         self, image: Float[Tensor, "B 3 H W"], units: Float[Tensor, "B U"]
-    ) -> ExpressionEdit:
-        """What the averaged generator makes of faces; see `ExpressionEdit`."""
-        return self.edit(image, units).edit
-
-    def edit(self, image: Float[Tensor, "B 3 H W"], units: Float[Tensor, "B U"]) -> GeneratorOutput:
-        """The averaged generator's result with its layers."""
+    ) -> GeneratorOutput:
+        """What the averaged generator makes of faces, with its layers."""
         self.average.eval()
         return self.average.module.edit(_fast(image), units)  # type: ignore[operator]
+
+    def edit(
+        self, image: Float[Tensor, "B 3 H W"], target_units: Float[Tensor, "B 17"]
+    ) -> ExpressionEdit:
+        """The averaged generator's result; see `forward`."""
+        return self(image, target_units).edit
 
     @property
     def judged(self) -> bool:
@@ -185,7 +185,7 @@ class ExpressionEditor(LightningModule):
             back = self._generate(output.image, batch.action_units)
             terms["cycle"] = losses.cycle_loss(batch.image, back.image)
         if weights.reader > 0:
-            read = self.read_units(output.image)
+            read = self.reader(output.image).units
             terms["reader"] = losses.conditional_loss(read, batch.target_units)
         return {name: value for name, value in terms.items() if getattr(weights, name) > 0}
 
@@ -203,12 +203,6 @@ class ExpressionEditor(LightningModule):
             output.image, batch.edited, batch.image, batch.has_teacher, focus
         )
         return {"teacher": loss}
-
-    def read_units(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 17"]:
-        """Action units that the frozen face encoder reads, differentiable."""
-        if self._reader[0] is None:
-            self._reader[0] = ActionUnitReader()
-        return self._reader[0].to(self.device)(image).units
 
     def _generate(self, image: Tensor, units: Tensor) -> GeneratorOutput:
         return self.generator.edit(_fast(image), units)
@@ -236,21 +230,6 @@ class ExpressionEditor(LightningModule):
         warning = self.watch.warning()
         if warning and self.trainer.is_global_zero:
             _log.warning("%s", warning)
-
-    def _check_weights(self) -> None:
-        weights = self.weights
-        paired = weights.teacher + weights.teacher_flow + weights.reader
-        unpaired = weights.adversarial + weights.condition
-        if paired + unpaired == 0:
-            raise InputError(
-                "model.weights: nothing teaches the generator; give adversarial and condition, or "
-                "teacher, a weight"
-            )
-        if self.warm_epochs and paired == 0:
-            raise InputError(
-                f"model.warm_epochs={self.warm_epochs}: nothing to learn then; give "
-                "model.weights.teacher a weight"
-            )
 
     def on_train_epoch_end(self) -> None:
         """Schedules are stepped by hand: Lightning leaves them alone here."""
@@ -280,29 +259,30 @@ class ExpressionEditor(LightningModule):
         ]
         return optimizers, schedules
 
-    def on_validation_epoch_start(self) -> None:
-        """Rows are collected over each set."""
-        self._errors: dict[int, list[tuple[Tensor, Tensor]]] = {}
-
-    def validation_step(
-        self, batch: ExpressionBatch, batch_index: int, dataloader_idx: int = 0
-    ) -> None:
-        """Edit a set with the averaged generator and read the action units back."""
-        read = self.read_units(self(batch.image, batch.target_units).image)
-        error = (read - batch.target_units).abs().mean(1)
-        self._errors.setdefault(dataloader_idx, []).append((batch.row, error))
-
-    def on_validation_epoch_end(self) -> None:
-        """Log every figure; `val/loss` is what checkpoints are chosen by."""
-        means = [torch.cat([e for _, e in rows]).mean() for rows in self._errors.values()]
-        if means:
-            self.log("val/loss", torch.stack(means).mean(), prog_bar=True, sync_dist=True)
-
     def picture_grid(self, batch: ExpressionBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
         """Source, what the result is made of, the result and the teacher's, of some rows."""
         some = batch[:rows]
         with torch.no_grad():
-            return edit_grid(some, self.edit(some.image, some.target_units))
+            return edit_grid(some, self(some.image, some.target_units))
+
+
+def check_weights(weights: ExpressionLossWeights, warm_epochs: int) -> None:
+    """Refuse weights that teach nothing.
+
+    Raises:
+        InputError: so it is, in the whole run or in its warm start.
+    """
+    paired = weights.teacher + weights.teacher_flow + weights.reader
+    if paired + weights.adversarial + weights.condition == 0:
+        raise InputError(
+            "model.weights: nothing teaches the generator; give adversarial and condition, or "
+            "teacher, a weight"
+        )
+    if warm_epochs and paired == 0:
+        raise InputError(
+            f"model.warm_epochs={warm_epochs}: nothing to learn then; give "
+            "model.weights.teacher a weight"
+        )
 
 
 def _fast(image: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from torch.utils.data import DataLoader
 
 from xpress.errors import InputError
 from xpress.models.expression_editing import module as editor_module
@@ -89,7 +90,7 @@ def test_the_flow_is_the_teachers(tiny, faces, fit):
     weights = ExpressionLossWeights(**ADVERSARIAL, attention=0.0, teacher_flow=1.0)
     network = tiny("dft_net", weights=weights, learning_rate=5e-3, ema_decay=0.9)
     fit(network, faces, steps=40)
-    flow = network.edit(faces.image, faces.target_units).flow
+    flow = network(faces.image, faces.target_units).flow
     moving = faces.flow.norm(dim=1) > 1
     error = (flow - faces.flow).norm(dim=1)[moving].mean()
     assert error < 0.3 * faces.flow.norm(dim=1)[moving].mean()
@@ -129,7 +130,9 @@ def test_the_totals_are_weighted_sums(tiny, faces, name):
     assert float(network._critic_total(terms).detach()) == pytest.approx(expected, rel=1e-5)
     sign = 1 if name == "ganimation" else -1
     attention = network.mask_terms(output)["attention"]
-    assert float(attention.detach()) == pytest.approx(sign * float(output.attention.mean()))
+    assert float(attention.detach()) == pytest.approx(
+        sign * float(output.attention.detach().mean())
+    )
 
 
 def test_the_critic_learns_to_tell_and_to_read(tiny, faces, fit):
@@ -155,6 +158,22 @@ def test_the_reader_is_frozen_and_differentiable(tiny, faces):
     assert network.generator.paint[1].weight.grad.abs().sum() > 0
     assert not any("_reader" in n or "encoder.head" in n for n in network.state_dict())
     assert not any(p.requires_grad for p in network._reader[0].parameters())
+
+
+def test_figures_are_those_of_the_evaluation(tiny, faces, fit, capsys):
+    network = tiny("dft_net", weights=TAUGHT)
+    trainer = fit(network, faces, limit_val_batches=1.0)
+    logged = {n: float(v) for n, v in trainer.callback_metrics.items()}
+    with torch.no_grad():
+        read = network.reader(network(faces.image, faces.target_units).image).units
+    expected = float((read - faces.target_units).abs().mean())
+    assert logged["val/0/au_error"] == pytest.approx(expected, rel=1e-4)
+    loss = logged["val/0/au_error_ratio"] + logged["val/0/kept/l1"]
+    assert logged["val/loss"] == pytest.approx(loss, rel=1e-4)
+    assert "val/0/cycle" not in logged  # nine edits a face: not while training
+    trainer.test(network, DataLoader([faces], batch_size=None), verbose=False)
+    assert float(trainer.callback_metrics["test/0/cycle"]) > 0
+    assert f"error {expected:.4f}" in capsys.readouterr().out
 
 
 def test_learning_rates_are_warm_and_then_fall(tiny, faces, fit):
