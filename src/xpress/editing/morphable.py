@@ -14,7 +14,7 @@ from xpress.reenactment.faces import FaceSample
 from xpress.reenactment.geometry import LID_LEFT, LID_RIGHT, ExpressionGeometry
 from xpress.reenactment.targets import Animator
 
-BEYOND = 0.6
+BEYOND = 1.0
 """Activation that a blink may be drawn beyond one, where that alone leaves wide eyes ajar."""
 
 
