@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
+from xpress.data_modules.expression_pairs import FLOW_SIZE
 
 from xpress import configuration
 from xpress.training.run import run_train
@@ -43,12 +46,19 @@ MOUTHS = ["model.weights.perceptual=0.0"]  # VGG19's weights come from the netwo
 
 @pytest.fixture(scope="module")
 def few(packs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Twenty rows of each validation pack."""
+    """Twenty rows of each validation pack, and a teacher who changes nothing."""
     folder = tmp_path_factory.mktemp("few")
     for name in ("faces", "mouths"):
         table = pq.read_table(packs / f"{name}-val.parquet")
         pq.write_table(table.take(list(range(0, 600, 30))), folder / f"{name}.parquet")
-    return {name: folder / f"{name}.parquet" for name in ("faces", "mouths")}
+    table = pq.read_table(folder / "faces.parquet")
+    none = np.zeros((2, FLOW_SIZE, FLOW_SIZE), np.float16).tobytes()
+    units = [[0.1] * 17] * len(table)
+    made = {"edited": table["image"], "flow": [none] * len(table)}
+    for name, column in {**made, "action_units": units, "edited_units": units}.items():
+        table = table.append_column(name, pa.array(column) if isinstance(column, list) else column)
+    pq.write_table(table, folder / "pairs.parquet")
+    return {name: folder / f"{name}.parquet" for name in ("faces", "mouths", "pairs")}
 
 
 def composed(preset: str, *overrides: str) -> DictConfig:
@@ -67,6 +77,10 @@ def test_a_preset_trains(preset: str, few: dict[str, Path], tmp_path: Path):
     parts = composed(preset, *task)
     if parts.task_name == "mouth_gan":
         options = [*MOUTHS, f"data.train=[{few['mouths']}]"]
+    elif parts.task_name in ("ganimation", "dft_net"):
+        options = [f"data.train=[{few['faces']}]", f"data.cache_folder={tmp_path}"]
+        if parts.data.teacher:
+            options.append(f"data.teacher={few['pairs']}")
     else:
         rendered = RENDERED if parts.data.synthetic else []
         options = [*FACES, *rendered, f"data.train=[{few['faces']}]"]
