@@ -33,13 +33,13 @@ def test_a_smile_and_a_wink(infer, samples, tmp_path):
     assert done.stdout.strip() == f"{path}: AU12=0.9, AU45_L=1"
     before, after = read_image(target), read_image(path)
     assert after.shape == before.shape
-    changed = (after != before).any(-1)
-    places = boxes(samples)
-    assert changed[places["left"]].mean() > 0.7
-    assert changed[places["mouth"]].mean() > 0.7
-    assert changed[places["right"]].mean() < 0.3
-    assert not changed[:10].any()
-    assert not changed[:, :10].any()
+    change = np.abs(after.astype(float) - before).mean(-1)
+    by_place = {name: change[place].mean() for name, place in boxes(samples).items()}
+    assert by_place["left"] > 10
+    assert by_place["mouth"] > 10
+    assert by_place["right"] < 0.4 * by_place["left"]
+    assert not change[:10].any()
+    assert not change[:, :10].any()
     reenactor = Reenactor.from_pretrained()
     assert unit(reenactor, after, "AU12") > unit(reenactor, before, "AU12") + 0.2
 
@@ -49,7 +49,7 @@ def test_the_library_edits_and_keeps_a_face_that_shows_it_already(samples):
     image = read_image(samples / "portrait_woman.jpg")
     np.testing.assert_array_equal(editor.edit(image, {}), image)
     own = unit(editor.reenactor, image, "AU26")
-    opened = editor.edit(image, {"AU26": 0.6, "AU25": 0.8})
+    opened = editor.edit(image, {"AU26": 0.8})
     assert unit(editor.reenactor, opened, "AU26") > own + 0.15
 
 
