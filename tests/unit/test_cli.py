@@ -59,9 +59,9 @@ def run_infer_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 
 ERRORS = {
-    (): r"no task given; choose task=demo\|extract\|reenact",
+    (): r"no task given; choose task=demo\|edit\|extract\|interpolate\|reenact",
     ("task=renact",): "task=renact: no such task; did you mean reenact",
-    ("task=face_autoencoder",): "no such task; choose from demo, extract, reenact",
+    ("task=face_autoencoder",): "no such task; choose from demo, edit, extract, interpolate, reenact",
     ("tsk=demo",): "tsk: no such option; did you mean task",
     ("task=reenact", "target=b"): "task=reenact needs source=… and output=…",
     ("task=reenact", *PATHS, "strenght=1"): r"strenght: no such option; did you mean strength\?",
@@ -77,7 +77,7 @@ ERRORS = {
     ("task=demo,extract",): "several values; -m runs them",
     ("task=demo", "hydra/job_logging=foo"): "hydra/job_logging=foo: no such choice",
     ("-m", "task=demo", "strenght=1,2"): "strenght: no such option",
-    ("--cfg", "job", "task=foo"): "task=foo: no such choice; choose from demo, extract, reenact",
+    ("--cfg", "job", "task=foo"): "task=foo: no such choice; choose from demo, edit, extract, interpolate, reenact",
     ("--cfg", "job", "--info"): "Only one of",
 }
 
@@ -203,7 +203,7 @@ def test_help_and_configuration_are_shown(command: str, tmp_path: Path):
 def test_training_without_a_task_lists_the_choices_and_leaves_no_run(tmp_path: Path):
     result = call("train", cwd=tmp_path)
     assert result.returncode == 2
-    assert result.stderr.startswith("error: no task given; choose task=face_autoencoder")
+    assert result.stderr.startswith("error: no task given; choose task=dft_net|face_autoencoder")
     assert list(tmp_path.iterdir()) == []
 
 
