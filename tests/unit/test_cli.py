@@ -61,7 +61,7 @@ def run_infer_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 ERRORS = {
     (): r"no task given; choose task=demo\|edit\|extract\|interpolate\|reenact",
     ("task=renact",): "task=renact: no such task; did you mean reenact",
-    ("task=face_autoencoder",): "no such task; choose from demo, edit, extract, interpolate, reenact",
+    ("task=face_autoencoder",): "no such task; choose from demo, edit, extract",
     ("tsk=demo",): "tsk: no such option; did you mean task",
     ("task=reenact", "target=b"): "task=reenact needs source=… and output=…",
     ("task=reenact", *PATHS, "strenght=1"): r"strenght: no such option; did you mean strength\?",
@@ -77,7 +77,7 @@ ERRORS = {
     ("task=demo,extract",): "several values; -m runs them",
     ("task=demo", "hydra/job_logging=foo"): "hydra/job_logging=foo: no such choice",
     ("-m", "task=demo", "strenght=1,2"): "strenght: no such option",
-    ("--cfg", "job", "task=foo"): "task=foo: no such choice; choose from demo, edit, extract, interpolate, reenact",
+    ("--cfg", "job", "task=foo"): "task=foo: no such choice; choose from demo, edit, extract",
     ("--cfg", "job", "--info"): "Only one of",
 }
 
