@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -47,7 +48,7 @@ class PairRows:
     def __len__(self) -> int:
         return len(self.units)
 
-    @property
+    @cached_property
     def boxes(self) -> Float32[np.ndarray, "N 4"]:
         """Box of each face's landmarks."""
         points = self.records.landmarks68
