@@ -138,6 +138,11 @@ class FaceAutoencoder(LightningModule):
         }
         terms |= self._parameter_terms(parameters, batch)
         terms |= self._regularization(parameters, batch)
+        return terms | self._picture_terms(parameters, batch)
+
+    def _picture_terms(self, parameters: FaceParameters, batch: FaceBatch) -> dict[str, Tensor]:
+        """Comparisons with the picture's colours."""
+        terms = {}
         if self.weights.skin > 0:
             colored = skin_loss(self.skin, parameters, batch.image)
             terms["skin"] = mean_of(colored, batch.present & batch.color)
@@ -153,7 +158,7 @@ class FaceAutoencoder(LightningModule):
         frozen[:, learned] = code[:, learned]
         parameters = self.layout.parameters(frozen)
         terms = self._regularization(parameters, batch) | self._exact_color(parameters, batch)
-        return terms | {"photometric": self._photometric(parameters, batch)}
+        return terms | self._picture_terms(parameters, batch)
 
     def _exact_color(self, parameters: FaceParameters, batch: FaceBatch) -> dict[str, Tensor]:
         """Colour and light of rendered faces, whose parameters are known."""
@@ -257,7 +262,8 @@ class FaceAutoencoder(LightningModule):
         similarity is SSIM (Wang et al., 2004; 7-pixel window) inside the render.
         """
         rows = (batch.present & batch.color & batch.has_landmarks).nonzero()[:, 0]
-        wanted = self.weights.photometric > 0 or self._trainer is None or self.trainer.testing
+        learned = self.weights.photometric > 0 or self.weights.skin > 0
+        wanted = learned or self._trainer is None or self.trainer.testing
         if not wanted or not len(rows):
             return batch.image.new_zeros(0, 3)
         rendering, mask = self.render_inner_face(parameters[rows])
