@@ -38,22 +38,26 @@ class EditorCard:
         kind: ganimation or dft_net.
         size: pixels of the crop's side.
         crop_ratio: side of the crop over the longer side of the landmarks' box.
+        relative: where positive, the network takes so many times the difference of the wanted
+            units from the face's own; see `ExpressionEditor`.
     """
 
     kind: str
     size: int
     crop_ratio: float
+    relative: float = 0.0
 
 
 class NetworkEditor:
     """An exported GANimation or DFT-Net.
 
     The network sees the canonical crop, "image" (B, 3, size, size), RGB in [0, 1], and the wanted
-    "units" (B, 17). GANimation gives "color" and "attention", the weight of the input; DFT-Net
-    "flow", a backward flow (x, y) in pixels of the crop, "attention", the weight of what the flow
-    moves, and "texture". These maps are brought to the pixels of the picture, and the flow moves
-    the picture itself, so that skin stays as sharp as it is. Towards the crop's border the edit
-    fades; where nothing is edited, the picture stays bit by bit.
+    "units" (B, 17), or their difference from the face's own as the card says. GANimation gives
+    "color" and "attention", the weight of the input; DFT-Net "flow", a backward flow (x, y) in
+    pixels of the crop, "attention", the weight of what the flow moves, and "texture". These maps
+    are brought to the pixels of the picture, and the flow moves the picture itself, so that skin
+    stays as sharp as it is. Towards the crop's border the edit fades; where nothing is edited, the
+    picture stays bit by bit.
 
     Args:
         path: the `.onnx` file, with its `.json` card beside it.
@@ -111,7 +115,9 @@ class NetworkEditor:
         box = _box(crop, image.shape[:2])
         if np.abs(units - self._own(face)).max() < SAME or box[2] <= box[0] or box[3] <= box[1]:
             return Edited.nothing(image)
-        maps = _Pasting(crop, box, self._run(crop.cut(image), units))
+        relative = self.card.relative
+        asked = relative * (units - self._own(face)) if relative else units
+        maps = _Pasting(crop, box, self._run(crop.cut(image), asked))
         drawn, changed = maps.ganimation(image) if "color" in maps.names else maps.dft_net(image)
         x0, y0, x1, y1 = box
         edited = Edited.nothing(image)
@@ -197,7 +203,12 @@ def read_editor_card(card: Path) -> EditorCard:
     """
     try:
         details = json.loads(card.read_text(encoding="utf-8"))
-        found = EditorCard(str(details["kind"]), int(details["size"]), float(details["crop_ratio"]))
+        found = EditorCard(
+            str(details["kind"]),
+            int(details["size"]),
+            float(details["crop_ratio"]),
+            float(details.get("relative", 0)),
+        )
     except FileNotFoundError as error:
         raise InputError(f"{card}: no such card; it belongs beside the network") from error
     except (KeyError, TypeError, ValueError) as error:

@@ -37,7 +37,8 @@ def write_editor(module: ExpressionEditor, target: Path, card: Mapping[str, Any]
 
     Weights are kept in half precision; the ONNX model computes with the same rounded numbers. It
     has inputs "image" (B, 3, size, size), RGB in [0, 1], and "units" (B, 17), the wanted action
-    units in [0, 1]. Its outputs are those of the generator's `forward`, (B, channels, size, size):
+    units in [0, 1] or, where the card's "relative" is positive, so many times their difference from
+    the face's own. Its outputs are those of the generator's `forward`, (B, channels, size, size):
     GANimation's "color" and "attention", the weight of the input; DFT-Net's "flow" in pixels,
     "attention", the weight of the warped picture, and "texture".
 
@@ -69,6 +70,7 @@ def write_editor(module: ExpressionEditor, target: Path, card: Mapping[str, Any]
         "size": size,
         "crop_ratio": CROP_RATIO,
         "units": list(ACTION_UNIT_NAMES),
+        "relative": float(module.relative),
         "network": {name: module.hparams[name] for name in SETTINGS[kind]},
         "parameters": sum(p.numel() for p in generator.parameters()),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -139,3 +139,23 @@ def test_what_does_not_fit_is_told(networks, tmp_path):
     (tmp_path / "dft_net.json").write_text('{"size": 32, "ratio": 2}')
     with pytest.raises(InputError, match="states no kind, size and crop_ratio"):
         NetworkEditor(model, UNITS)
+
+
+def test_a_relative_network_is_asked_for_differences(networks, tmp_path):
+    folder, _ = networks
+    for suffix in (".onnx", ".json"):
+        (tmp_path / f"ganimation{suffix}").write_bytes((folder / f"ganimation{suffix}").read_bytes())
+    card = json.loads((tmp_path / "ganimation.json").read_text()) | {"relative": 4.0}
+    (tmp_path / "ganimation.json").write_text(json.dumps(card))
+    own, wanted, image = np.full(17, 0.25), np.full(17, 0.4), picture(64)
+
+    class Known(NetworkEditor):
+        def _own(self, face):
+            return own
+
+    absolute = Known(folder / "ganimation.onnx", UNITS)
+    relative = Known(tmp_path / "ganimation.onnx", UNITS)
+    asked = absolute.edit_units(image, face(31.5, SIZE), 4 * (wanted - own))
+    given = relative.edit_units(image, face(31.5, SIZE), wanted)
+    np.testing.assert_array_equal(given.image, asked.image)
+    assert (given.image != absolute.edit_units(image, face(31.5, SIZE), wanted).image).any()

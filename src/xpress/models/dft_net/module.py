@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from pydantic import PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from xpress.models.dft_net.networks import DFTNetGenerator, warp
@@ -38,6 +38,7 @@ class DFTNet(ExpressionEditor):
         warm_epochs: that learn from the teacher alone.
         ema_decay: of the generator's moving average.
         init_from: a checkpoint or safetensors whose generator to start from.
+        relative: give the generator differences of action units, so many times.
     """
 
     kind = "dft_net"
@@ -61,6 +62,7 @@ class DFTNet(ExpressionEditor):
         warm_epochs: int = 0,
         ema_decay: float = 0.998,
         init_from: str | None = None,
+        relative: NonNegativeFloat = 0.0,
     ) -> None:
         super().__init__(
             DFTNetGenerator(channels, blocks, texture_channels, flow_skips=flow_skips),
@@ -77,6 +79,7 @@ class DFTNet(ExpressionEditor):
             warm_epochs=warm_epochs,
             ema_decay=ema_decay,
             init_from=init_from,
+            relative=relative,
         )
         self.save_hyperparameters(ignore=["weights"])
         self.watch = AttentionWatch(

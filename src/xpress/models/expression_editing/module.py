@@ -57,6 +57,10 @@ class ExpressionEditor(ValidatedEditor):
         warm_epochs: that learn from the teacher alone.
         ema_decay: of the generator's moving average, which is validated and exported.
         init_from: a checkpoint or safetensors whose generator to start from.
+        relative: where positive, the generator is given this many times the difference of the
+            wanted units from the picture's own (Ling et al., "Toward Fine-grained Facial
+            Expression Manipulation", ECCV 2020), and not the wanted units themselves: it need not
+            learn to read faces.
     """
 
     kind: str
@@ -81,8 +85,10 @@ class ExpressionEditor(ValidatedEditor):
         warm_epochs: int,
         ema_decay: float,
         init_from: str | None,
+        relative: float,
     ) -> None:
         super().__init__()
+        self.relative = relative
         self.automatic_optimization = False
         self.weights = weights if isinstance(weights, ExpressionLossWeights) else weights()
         self.rates = (learning_rate, critic_learning_rate)
@@ -112,9 +118,21 @@ class ExpressionEditor(ValidatedEditor):
     def forward(
         self, image: Float[Tensor, "B 3 H W"], units: Float[Tensor, "B U"]
     ) -> GeneratorOutput:
-        """What the averaged generator makes of faces, with its layers."""
+        """What the averaged generator makes of faces, with its layers.
+
+        Args:
+            image: RGB in [0, 1].
+            units: wanted, in [0, 1]; where `relative`, the reader tells the picture's own.
+        """
         self.average.eval()
-        return self.average.module.edit(_fast(image), units)  # type: ignore[operator]
+        asked = self.asked(units, self.reader(image).units) if self.relative else units
+        return self.average.module.edit(_fast(image), asked)  # type: ignore[operator]
+
+    def asked(
+        self, wanted: Float[Tensor, "B U"], own: Float[Tensor, "B U"]
+    ) -> Float[Tensor, "B U"]:
+        """What the generator is given; see `relative`."""
+        return self.relative * (wanted - own) if self.relative else wanted
 
     def edit(
         self, image: Float[Tensor, "B 3 H W"], target_units: Float[Tensor, "B 17"]
@@ -139,10 +157,10 @@ class ExpressionEditor(ValidatedEditor):
         judged, turn = self.judged, int(self.turns) % self.critic_steps == 0
         if not judged or turn:
             with self.toggled_optimizer(optimizer_g):
-                output = self._generate(batch.image, batch.target_units)
+                output = self._generate(batch.image, batch.target_units, batch.action_units)
         else:
             with torch.no_grad():
-                output = self._generate(batch.image, batch.target_units)
+                output = self._generate(batch.image, batch.target_units, batch.action_units)
         if judged:
             with self.toggled_optimizer(optimizer_c):
                 terms = self.critic_terms(batch, output.image.detach())
@@ -182,7 +200,7 @@ class ExpressionEditor(ValidatedEditor):
             if weights.condition > 0:
                 terms["condition"] = losses.conditional_loss(seen, batch.target_units)
         if weights.cycle > 0 and not self.warming:
-            back = self._generate(output.image, batch.action_units)
+            back = self._generate(output.image, batch.action_units, batch.target_units)
             terms["cycle"] = losses.cycle_loss(batch.image, back.image)
         if weights.reader > 0:
             read = self.reader(output.image).units
@@ -204,8 +222,8 @@ class ExpressionEditor(ValidatedEditor):
         )
         return {"teacher": loss}
 
-    def _generate(self, image: Tensor, units: Tensor) -> GeneratorOutput:
-        return self.generator.edit(_fast(image), units)
+    def _generate(self, image: Tensor, wanted: Tensor, own: Tensor) -> GeneratorOutput:
+        return self.generator.edit(_fast(image), self.asked(wanted, own))
 
     def _critic_total(self, terms: dict[str, Tensor]) -> Tensor:
         weights = self.weights

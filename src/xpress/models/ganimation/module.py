@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from xpress.models.expression_editing.losses import (
@@ -38,6 +38,7 @@ class GANimation(ExpressionEditor):
         warm_epochs: that learn from the teacher alone.
         ema_decay: of the generator's moving average.
         init_from: a checkpoint or safetensors whose generator to start from.
+        relative: give the generator differences of action units, so many times.
     """
 
     kind = "ganimation"
@@ -60,6 +61,7 @@ class GANimation(ExpressionEditor):
         warm_epochs: int = 0,
         ema_decay: float = 0.998,
         init_from: str | None = None,
+        relative: NonNegativeFloat = 0.0,
     ) -> None:
         super().__init__(
             GANimationGenerator(channels, blocks, modulated=modulated),
@@ -76,6 +78,7 @@ class GANimation(ExpressionEditor):
             warm_epochs=warm_epochs,
             ema_decay=ema_decay,
             init_from=init_from,
+            relative=relative,
         )
         self.save_hyperparameters(ignore=["weights"])
         self.watch = AttentionWatch(

@@ -272,3 +272,22 @@ def test_bad_options_are_named_in_one_line(tiny, changes, reason):
     with pytest.raises(InputError, match=reason) as error:
         tiny("dft_net", **changes)
     assert "\n" not in str(error.value)
+
+
+@both
+def test_a_relative_generator_is_given_differences(tiny, faces, monkeypatch, name):
+    network = tiny(name, relative=4.0)
+    batch = faces
+    own = network.reader(batch.image).units
+    asked = []
+    for generator in (network.generator, network.average.module):
+        original = generator.edit
+        monkeypatch.setattr(
+            generator,
+            "edit",
+            lambda image, units, original=original: asked.append(units) or original(image, units),
+        )
+    network.edit(batch.image, batch.target_units)
+    network._generate(batch.image, batch.target_units, batch.action_units)
+    torch.testing.assert_close(asked[0], 4 * (batch.target_units - own))
+    torch.testing.assert_close(asked[1], 4 * (batch.target_units - batch.action_units))
