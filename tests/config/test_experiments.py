@@ -41,6 +41,7 @@ RENDERED = [
     "data.synthetic.backgrounds=[]",
     "data.synthetic_ratio=0.5",
 ]
+PAPER = ["model.size=64", "model.channels=16", "model.critic_channels=16"]  # else too large
 MOUTHS = ["model.weights.perceptual=0.0"]  # VGG19's weights come from the network
 
 
@@ -79,8 +80,7 @@ def test_a_preset_trains(preset: str, few: dict[str, Path], tmp_path: Path):
         options = [*MOUTHS, f"data.train=[{few['mouths']}]"]
     elif parts.task_name in ("ganimation", "dft_net"):
         options = [f"data.train=[{few['faces']}]", f"data.cache_folder={tmp_path}"]
-        if parts.data.teacher:
-            options.append(f"data.teacher={few['pairs']}")
+        options += [f"data.teacher={few['pairs']}"] if parts.data.teacher else PAPER
     else:
         rendered = RENDERED if parts.data.synthetic else []
         options = [*FACES, *rendered, f"data.train=[{few['faces']}]"]
