@@ -144,7 +144,9 @@ def test_what_does_not_fit_is_told(networks, tmp_path):
 def test_a_relative_network_is_asked_for_differences(networks, tmp_path):
     folder, _ = networks
     for suffix in (".onnx", ".json"):
-        (tmp_path / f"ganimation{suffix}").write_bytes((folder / f"ganimation{suffix}").read_bytes())
+        (tmp_path / f"ganimation{suffix}").write_bytes(
+            (folder / f"ganimation{suffix}").read_bytes()
+        )
     card = json.loads((tmp_path / "ganimation.json").read_text()) | {"relative": 4.0}
     (tmp_path / "ganimation.json").write_text(json.dumps(card))
     own, wanted, image = np.full(17, 0.25), np.full(17, 0.4), picture(64)
