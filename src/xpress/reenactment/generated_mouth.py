@@ -25,7 +25,7 @@ FULL, REACH = 1.0, 3.0
 """Pixels of the crop outside the hole up to which it is shown in full, and where that ends."""
 STEP = 0.03
 """Between two sides of the crop, of their logarithm."""
-GLIMPSE, SMILE = 0.045, 0.06
+GLIMPSE, SMILE = 0.062, 0.075
 """Area of the inside that the target shows, over the mouth's width squared: up to the first its
 own pixels are not shown again, because half a row of teeth fits no other half; from the second
 they are."""
