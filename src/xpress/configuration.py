@@ -206,7 +206,8 @@ def explain(error: Exception, command: str, overrides: Sequence[str]) -> str:
         return f"{group}={choice}: no such choice{_nearest(choice, valid)}"
     ambiguous = re.match(r"Ambiguous value for argument '(.+)'", str(error))
     if ambiguous:
-        return f"{ambiguous[1].lstrip('+')}: several values; -m runs them one after the other, [a,b] is a list"
+        given = ambiguous[1].lstrip("+")
+        return f"{given}: several values; -m runs them one after the other, [a,b] is a list"
     present = re.search(r"Could not append.*already at '([^']+)'", str(error))
     if present:
         return f"{present[1]}: is an option already; leave out the plus"
