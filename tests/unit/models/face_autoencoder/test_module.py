@@ -51,14 +51,15 @@ def test_some_steps_on_eight_faces_learn_them(faces):
     assert after < 0.45 * before
 
 
-def test_gradients_of_the_geometry_stage_leave_colour_to_the_rendered(faces, layout):
-    network = module()
+@pytest.mark.parametrize("skin", [0.0, 5.0])
+def test_in_the_geometry_stage_only_the_skin_tells_colour(faces, layout, skin: float):
+    network = module(weights=LossWeights(skin=skin))
     terms = network.loss_terms(faces)
     assert "photometric" not in terms
     network.total(terms).backward()
     first = layout.identity + layout.expression
     color = network.encoder.head.bias.grad[first : first + layout.color + 27]
-    assert color.abs().max() < 1e-6  # nothing here says anything about colour
+    assert (color.abs().max() > 1e-6) == (skin > 0)
     assert network.encoder.head.bias.grad[:first].abs().sum() > 0
 
 
