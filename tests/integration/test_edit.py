@@ -4,8 +4,11 @@ from fractions import Fraction
 
 import av
 import numpy as np
+import pytest
 
 from xpress import ExpressionEditor, Reenactor
+from xpress.editing.jobs import edit, interpolate
+from xpress.errors import InputError
 from xpress.media.images import read_image
 from xpress.media.video import VideoReader
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
@@ -89,18 +92,22 @@ def test_interpolation_as_strip_and_video(infer, samples, tmp_path, repository):
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(infer, samples, tmp_path):
-    target = f"target={samples / 'portrait_man.jpg'}"
-    cases = {
+    target, output = samples / "portrait_man.jpg", tmp_path / "new" / "out.png"
+    photo, video = samples / "two_people.jpg", samples / "talking_man.mp4"
+    commands = {
         "no such action unit; choose from AU1 inner brow raiser": ["task=edit", "aus.AU3=1"],
-        "aus.AU12=2: choose an intensity": ["task=edit", "aus.AU12=2"],
-        "task=edit needs aus.": ["task=edit"],
-        "face=9": ["task=edit", "aus.AU12=1", "face=9"],
-        "takes two photos": ["task=interpolate", f"source={samples / 'talking_man.mp4'}"],
-        "steps=[1.5]": ["task=interpolate", f"source={samples / 'two_people.jpg'}", "steps=[1.5]"],
+        "steps=[1.5]": ["task=interpolate", f"source={photo}", "steps=[1.5]"],
     }
-    for message, arguments in cases.items():
-        done = infer(*arguments, target, f"output={tmp_path / 'new' / 'out.png'}")
+    for message, arguments in commands.items():
+        done = infer(*arguments, f"target={target}", f"output={output}")
         assert done.returncode == 2, (message, done.stderr)
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert message in done.stderr
-        assert not any(tmp_path.iterdir())
+    for message, call in {
+        r"task=edit needs aus\.": lambda: edit(target, output),
+        "face=9": lambda: edit(target, output, {"AU12": 1}, face=9),
+        "takes two photos": lambda: interpolate(video, target, output),
+    }.items():
+        with pytest.raises(InputError, match=message):
+            call()
+    assert not any(tmp_path.iterdir())
