@@ -67,7 +67,10 @@ def test_runs_nothing(tmp_path: Path, protocol: int) -> None:
         {1: np.zeros(17)},
         {"a": "x"},
     ],
-    ids=str,
+    ids=[
+        *("objects", "ordered", "a class", "a function", "a list", "empty", "three", "strings"),
+        *("not a number", "a numbered name", "a string"),
+    ],
 )
 def test_anything_else_is_one_line(tmp_path: Path, content: object) -> None:
     path = tmp_path / "aus.pkl"
