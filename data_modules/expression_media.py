@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import UInt8
 from tqdm import tqdm
 from xpress.data_modules.expression_rows import is_color
+from xpress.data_modules.media_pack import (
+    SCHEMA,
+    crop_columns,
+    kept_pack,
+    largest_faces,
+    names,
+    write_rows,
+)
 from xpress.data_modules.mouth_media import media_files
-from xpress.data_modules.mouth_pack import QUALITY, ROWS, SCHEMA, _faces, _names
 
 from xpress.annotation.packs import UNITS
 from xpress.errors import InputError
@@ -92,21 +93,11 @@ def made_face_pack(
         InputError: see `write_face_pack`.
     """
     source = Path(source)
-    root = source if source.is_dir() else source.parent
-    listed = []
-    for file in media_files(source):
-        status = file.stat()
-        listed.append((file.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns))
-    recipe = json.dumps([VERSION, asdict(settings), listed])
-    digest = hashlib.sha256(recipe.encode()).hexdigest()[:16]
-    path = Path(folder) / f"{source.stem}-{digest}.parquet"
-    if not path.is_file():
-        # Two machines may make it at the same time in a folder that they share.
-        own = path.with_name(f"{path.stem}.{uuid4().hex}.parquet")
-        counts = write_face_pack(source, own, settings)
-        own.replace(path)
-        log.info("%s: %s; kept in %s", source, counts, path)
-    return path
+
+    def write(path: Path) -> FacePackCounts:
+        return write_face_pack(source, path, settings)
+
+    return kept_pack(source, Path(folder), [VERSION, asdict(settings)], write, log)
 
 
 def write_face_pack(
@@ -135,9 +126,7 @@ def write_face_pack(
     counts = FacePackCounts()
     rows = _rows(found, root, settings, reenactor, counts)
     with written_beside(output) as partial:
-        with pq.ParquetWriter(partial, COLUMNS) as writer:
-            while group := list(islice(rows, ROWS)):
-                writer.write_table(pa.Table.from_pylist(group, COLUMNS))
+        write_rows(partial, rows, COLUMNS)
         if counts.broken == len(found):
             raise InputError(counts.reason)
         if not counts.labelled:
@@ -159,12 +148,12 @@ def _rows(
     for file in tqdm(found, unit="file", disable=None, leave=False):
         try:
             opened = open_source(file)
-            for number, image, face in _faces(opened, reenactor, settings.every):
+            for number, image, face in largest_faces(opened, reenactor, settings.every):
                 counts.frames += 1
                 if face is not None:
                     counts.labelled += 1
                     cut = _cut(image, face, settings.size, reenactor.action_units)
-                    yield _names(file, root, opened, number) | cut
+                    yield names(file, root, opened, number) | cut
         except InputError as error:
             counts.broken += 1
             counts.reason = counts.reason or str(error)
@@ -175,15 +164,7 @@ def _cut(
 ) -> dict[str, Any]:
     crop = Crop.around(face.landmarks68, RATIO, size)
     pixels = crop.cut(image)
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    done, encoded = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
-    if not done:
-        raise InputError("OpenCV cannot write WebP; install opencv-python-headless")
-    return {
-        "image": encoded.tobytes(),
-        "scale": crop.zoom,
-        "landmarks68": crop.to_crop(face.landmarks68).astype(np.float32).ravel(),
-        "contours": crop.to_crop(face.contours).astype(np.float32).ravel(),
+    return crop_columns(pixels, crop, face) | {
         "color": is_color(pixels),
         UNITS: action_units(face.expression).astype(np.float32),
     }

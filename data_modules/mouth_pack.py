@@ -11,53 +11,40 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import UInt8
 from tqdm import tqdm
+from xpress.data_modules.media_pack import (
+    SCHEMA,
+    crop_columns,
+    kept_pack,
+    largest_faces,
+    names,
+    write_rows,
+)
 from xpress.data_modules.mouth_media import media_files
 
 from xpress.errors import InputError
 from xpress.media.files import written_beside
-from xpress.media.sources import FrameSource, ImageSource, VideoSource, open_source
+from xpress.media.sources import open_source
 from xpress.models.mouth_gan.crop import mouth_crop
 from xpress.reenactment.faces import FaceSample
 from xpress.reenactment.reenactor import Reenactor
-from xpress.reenactment.track import FaceTracker
 
 log = logging.getLogger(__name__)
 
 PACK_RATIO = 2.0
 """Side of a stored crop over the width of the lips: room for shifted and turned crops."""
-QUALITY = 90
-"""Of WebP."""
 OUTER = slice(48, 60)
 """The outer lips among the 68 landmarks."""
-ROWS = 256
-"""Rows of a row group: what is held in memory at a time."""
-SCHEMA = pa.schema(
-    [
-        ("image", pa.binary()),
-        ("key", pa.string()),
-        ("identity", pa.string()),
-        ("scale", pa.float64()),
-        ("landmarks68", pa.list_(pa.float32())),
-        ("contours", pa.list_(pa.float32())),
-    ]
-)
 VERSION = 1
 """Changed when the same settings make another pack."""
 
@@ -121,25 +108,13 @@ def made_pack(
     """
     settings = settings or PackSettings()
     source = Path(source)
-    path = Path(folder) / f"{source.stem}-{_digest(source, settings)}.parquet"
-    if not path.is_file():
-        # Two machines may make it at the same time in a folder that they share.
-        own = path.with_name(f"{path.stem}.{uuid4().hex}.parquet")
-        counts = write_pack(source, own, settings, reenactor)
-        own.replace(path)
-        log.info("%s: %s; kept in %s", source, counts, path)
-    return path
-
-
-def _digest(source: Path, settings: PackSettings) -> str:
-    root = source if source.is_dir() else source.parent
-    listed = []
-    for file in media_files(source):
-        status = file.stat()
-        listed.append((file.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns))
     encoder = (files("xpress") / "assets" / "encoder.onnx").read_bytes()
-    recipe = [VERSION, asdict(settings), hashlib.sha256(encoder).hexdigest(), listed]
-    return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
+    recipe = [VERSION, asdict(settings), hashlib.sha256(encoder).hexdigest()]
+
+    def write(path: Path) -> PackCounts:
+        return write_pack(source, path, settings, reenactor)
+
+    return kept_pack(source, Path(folder), recipe, write, log)
 
 
 def write_pack(
@@ -170,9 +145,7 @@ def write_pack(
     counts = PackCounts()
     rows = _rows(found, root, settings, reenactor or Reenactor.from_pretrained(), counts)
     with written_beside(output) as partial:
-        with pq.ParquetWriter(partial, SCHEMA) as writer:
-            while group := list(islice(rows, ROWS)):
-                writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+        write_rows(partial, rows, SCHEMA)
         if counts.broken == len(found):
             raise InputError(counts.reason)
         if not counts.mouths:
@@ -200,7 +173,7 @@ def _rows(
         for file, end in zip(found, ends, strict=True):
             try:
                 opened = open_source(file)
-                for number, image, face in _faces(opened, reenactor, settings.every):
+                for number, image, face in largest_faces(opened, reenactor, settings.every):
                     counts.frames += 1
                     if face is None or not _inside(face, image):
                         counts.faceless += 1
@@ -210,40 +183,11 @@ def _rows(
                         continue
                     counts.mouths += 1
                     bar.set_postfix(mouths=counts.mouths)
-                    yield _names(file, root, opened, number) | _cut(image, face, settings.size)
+                    yield names(file, root, opened, number) | _cut(image, face, settings.size)
             except InputError as error:
                 counts.broken += 1
                 counts.reason = counts.reason or str(error)
             bar.update(end - bar.n)
-
-
-def _faces(
-    opened: FrameSource, reenactor: Reenactor, every: int
-) -> Iterator[tuple[int, np.ndarray, FaceSample | None]]:
-    """The largest face of a picture, or of every n-th frame: number, picture and face."""
-    if isinstance(opened, ImageSource):
-        try:
-            face = reenactor.find(opened.image, name=opened.name)[0]
-        except InputError:
-            face = None
-        yield 0, opened.image, face
-    elif isinstance(opened, VideoSource):
-        tracker = FaceTracker(reenactor.detector, reenactor.extractor, size=reenactor.size)
-        # The frames between are followed too: a crop that jumps loses the face.
-        for number, image in enumerate(opened):
-            face = tracker(image)
-            if number % every == 0:
-                yield number, image, face
-    else:
-        raise InputError(f"{opened.name}: neither a picture nor a video; give one")
-
-
-def _names(file: Path, root: Path, opened: FrameSource, number: int) -> dict[str, str]:
-    name = file.relative_to(root)
-    if isinstance(opened, ImageSource):
-        folder = name.parent.as_posix()
-        return {"key": name.as_posix(), "identity": "" if folder == "." else folder}
-    return {"key": f"{name.as_posix()}/{number:06}", "identity": name.with_suffix("").as_posix()}
 
 
 def _inside(face: FaceSample, image: np.ndarray) -> bool:
@@ -255,16 +199,7 @@ def _inside(face: FaceSample, image: np.ndarray) -> bool:
 
 def _cut(image: UInt8[np.ndarray, "H W 3"], face: FaceSample, size: int) -> dict[str, Any]:
     crop = mouth_crop(face.landmarks68[OUTER], PACK_RATIO, size)
-    bgr = cv2.cvtColor(crop.cut(image), cv2.COLOR_RGB2BGR)
-    done, encoded = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
-    if not done:
-        raise InputError("OpenCV cannot write WebP; install opencv-python-headless")
-    return {
-        "image": encoded.tobytes(),
-        "scale": crop.zoom,
-        "landmarks68": crop.to_crop(face.landmarks68).astype(np.float32).ravel(),
-        "contours": crop.to_crop(face.contours).astype(np.float32).ravel(),
-    }
+    return crop_columns(crop.cut(image), crop, face)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

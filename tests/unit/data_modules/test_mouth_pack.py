@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from xpress.data_modules import mouth_pack
+from xpress.data_modules import media_pack, mouth_pack
 from xpress.data_modules.mouth_crops import MouthCropsDataModule
 from xpress.data_modules.mouth_media import is_media, media_files
 from xpress.data_modules.mouth_pack import PackSettings, made_pack, write_pack
@@ -143,7 +143,12 @@ def test_a_pack_is_made_once(faces: Path, pack: Path, monkeypatch):
 
 def test_another_file_or_time_makes_another_pack(tmp_path: Path, monkeypatch):
     (tmp_path / "packs").mkdir()
-    monkeypatch.setattr(mouth_pack, "write_pack", lambda source, output, *_: output.touch())
+
+    def write(source, output, *_):
+        output.touch()
+        return mouth_pack.PackCounts()
+
+    monkeypatch.setattr(mouth_pack, "write_pack", write)
     (tmp_path / "a.png").write_bytes(b"1")
     first = made_pack(tmp_path, tmp_path / "packs")
     (tmp_path / "notes.txt").write_text("not a picture")
@@ -157,7 +162,7 @@ def test_another_file_or_time_makes_another_pack(tmp_path: Path, monkeypatch):
 
 
 def test_what_was_left_out_is_told_in_one_line(faces: Path, tmp_path: Path, caplog, monkeypatch):
-    monkeypatch.setattr(mouth_pack, "ROWS", 1)
+    monkeypatch.setattr(media_pack, "ROWS", 1)
     counts = write_pack(faces, tmp_path / "pack.parquet", PackSettings(FRAMES))
     assert str(counts) == (
         "2 mouths from 3 pictures; 1 without a face or with its mouth beyond the border; "
