@@ -35,6 +35,13 @@ def composed(command: str, *overrides: str, output: Path | str = "run") -> DictC
     return config
 
 
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Hydra keeps the last run's configuration for the whole process, other tests' among it."""
+    yield
+    HydraConfig.instance().cfg = None
+
+
 def targets(node: object) -> list[str]:
     """Every `_target_` below a configuration node."""
     if isinstance(node, dict):
