@@ -24,6 +24,7 @@ from xpress.data_modules.media_pack import (
 )
 from xpress.data_modules.mouth_media import media_files
 
+from xpress.annotation.encoder import encoder_digest
 from xpress.annotation.packs import UNITS
 from xpress.errors import InputError
 from xpress.media.crop import Crop
@@ -86,7 +87,8 @@ def made_face_pack(
 
     Args:
         source: folder or file.
-        folder: keeps the packs; the name of each tells what it was made of.
+        folder: keeps the packs; the name of each tells what it was made of, the encoder's hash
+            among it.
         settings: of the pack.
 
     Raises:
@@ -97,7 +99,8 @@ def made_face_pack(
     def write(path: Path) -> FacePackCounts:
         return write_face_pack(source, path, settings)
 
-    return kept_pack(source, Path(folder), [VERSION, asdict(settings)], write, log)
+    recipe = [VERSION, asdict(settings), encoder_digest(settings.weights)]
+    return kept_pack(source, Path(folder), recipe, write, log)
 
 
 def write_face_pack(

@@ -10,12 +10,10 @@ lies around the lips is cut out and stored with the face's landmarks and contour
 from __future__ import annotations
 
 import argparse
-import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from xpress.data_modules.media_pack import (
 )
 from xpress.data_modules.mouth_media import media_files
 
+from xpress.annotation.encoder import encoder_digest
 from xpress.errors import InputError
 from xpress.media.files import written_beside
 from xpress.media.sources import open_source
@@ -108,8 +107,7 @@ def made_pack(
     """
     settings = settings or PackSettings()
     source = Path(source)
-    encoder = (files("xpress") / "assets" / "encoder.onnx").read_bytes()
-    recipe = [VERSION, asdict(settings), hashlib.sha256(encoder).hexdigest()]
+    recipe = [VERSION, asdict(settings), encoder_digest()]
 
     def write(path: Path) -> PackCounts:
         return write_pack(source, path, settings, reenactor)

@@ -41,7 +41,7 @@ class UnitEncoder:
     def __init__(self, weights: str | os.PathLike = "default", threads: int = 1) -> None:
         self._loaded = load_pretrained(weights, "none", threads)
         self.size = self._loaded.encoder.layout.size
-        self.digest = hashlib.sha256(_network(weights)).hexdigest()
+        self.digest = encoder_digest(weights)
         self._units = ActionUnits(self._loaded.model.expression_names)
 
     @cached_property
@@ -85,11 +85,9 @@ class UnitEncoder:
             return np.nan
 
 
-def _network(weights: str | os.PathLike) -> bytes:
-    """The encoder's file that `load_pretrained` takes."""
+def encoder_digest(weights: str | os.PathLike = "default") -> str:
+    """Hash of the encoder's file that `load_pretrained` takes."""
     given = Path(weights)
-    if weights != "default":
-        own = given / ENCODER if given.is_dir() else given.with_suffix(".onnx")
-        if own.is_file():
-            return own.read_bytes()
-    return (files("xpress") / "assets" / ENCODER).read_bytes()
+    own = given / ENCODER if given.is_dir() else given.with_suffix(".onnx")
+    taken = own if weights != "default" and own.is_file() else files("xpress") / "assets" / ENCODER
+    return hashlib.sha256(taken.read_bytes()).hexdigest()

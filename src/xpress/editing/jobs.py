@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import cv2
-import torch
+import numpy as np
 
 from xpress.editing.action_unit_values import listing, parse_action_units
 from xpress.editing.expression_editor import ExpressionEditor, FaceEdits
@@ -20,8 +19,12 @@ from xpress.media.images import IMAGE_SUFFIXES, write_image
 from xpress.media.sources import ImageSource, VideoSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES, VideoWriter
 from xpress.morphable.action_units import SIDES
-from xpress.reenactment.outputs import check_output, new_folders_kept_on_success
-from xpress.reenactment.pipeline import progress_bar
+from xpress.reenactment.outputs import (
+    check_output,
+    check_suffix,
+    new_folders_kept_on_success,
+)
+from xpress.reenactment.pipeline import progress_bar, use_threads
 
 PathLike = str | os.PathLike
 
@@ -71,12 +74,13 @@ def edit(
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
         output = check_output(output, [target], overwrite)
-        _use_threads(threads)
+        use_threads(threads)
         source = stack.enter_context(open_source(target))
         if not isinstance(source, ImageSource | VideoSource):
             raise InputError(f"{source.name}: task=edit takes a photo or a video")
         still = isinstance(source, ImageSource)
-        _check_suffix(output, IMAGE_SUFFIXES if still else VIDEO_SUFFIXES, source.kind)
+        why = f"a {source.kind} gives a {source.kind}"
+        check_suffix(output, IMAGE_SUFFIXES if still else VIDEO_SUFFIXES, why)
         loaded = loaded or ExpressionEditor.from_pretrained(editor, weights or "default", mouth)
         if isinstance(source, VideoSource):
             EditJob(loaded, source, units, face, smoothing, threads).write(output, progress)
@@ -126,8 +130,9 @@ def interpolate(
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
         output = check_output(output, [source, target], overwrite)
-        _use_threads(1)
-        _check_suffix(output, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES), "interpolation")
+        use_threads(1)
+        why = "an interpolation is a picture or a video"
+        check_suffix(output, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES), why)
         given, receiving = (stack.enter_context(open_source(path)) for path in (source, target))
         for photo in (given, receiving):
             if not isinstance(photo, ImageSource):
@@ -138,22 +143,35 @@ def interpolate(
         own = loaded.reenactor.find(receiving.image, face, receiving.name)[0]
         other = loaded.reenactor.find(given.image, name=given.name)[0]
         drawing = loaded.editors()
+
+        def moved(step: float) -> np.ndarray:
+            return drawing.towards(receiving.image, own, other, step).image
+
         if output.suffix.lower() in VIDEO_SUFFIXES:
-            frames = sweep(steps)
-            size = (receiving.image.shape[1], receiving.image.shape[0])
-            writer = stack.enter_context(VideoWriter(output, FPS, size, None))
-            bar = stack.enter_context(progress_bar(len(frames), progress))
-            last, drawn = None, receiving.image
-            for time, step in zip(times(len(frames)), frames, strict=True):
-                if step != last:
-                    drawn = drawing.towards(receiving.image, own, other, step).image
-                    last = step
-                writer.write(drawn, time)
-                bar.update()
+            _write_sweep(output, receiving.image, steps, moved, progress)
         else:
-            shown = [drawing.towards(receiving.image, own, other, step).image for step in steps]
+            shown = [moved(step) for step in steps]
             write_image(output, face_strip(receiving.image, shown, given.image, own, other))
     print(f"{output}: steps {', '.join(f'{step:g}' for step in steps)}")
+
+
+def _write_sweep(
+    output: Path,
+    image: np.ndarray,
+    steps: Sequence[float],
+    moved: Callable[[float], np.ndarray],
+    progress: bool,
+) -> None:
+    """Write the video; frames that rest on a step are drawn once."""
+    frames = sweep(steps)
+    size = (image.shape[1], image.shape[0])
+    with VideoWriter(output, FPS, size, None) as writer, progress_bar(len(frames), progress) as bar:
+        last, drawn = None, image
+        for time, step in zip(times(len(frames)), frames, strict=True):
+            if step != last:
+                last, drawn = step, moved(step)
+            writer.write(drawn, time)
+            bar.update()
 
 
 def _checked_steps(steps: Sequence[float]) -> list[float]:
@@ -161,16 +179,3 @@ def _checked_steps(steps: Sequence[float]) -> list[float]:
     if not found or not all(0 <= step <= 1 for step in found):
         raise InputError(f"steps={list(steps)}: give one or more from 0 to 1, as in [0.5,0.75,1.0]")
     return found
-
-
-def _check_suffix(output: Path, allowed: Sequence[str], what: str) -> None:
-    if output.suffix.lower() not in allowed:
-        raise InputError(f"{output}: of this {what}, name an output in {', '.join(allowed)}")
-
-
-def _use_threads(count: int) -> None:
-    """The stages run side by side: more threads inside each would only contend."""
-    if count < 1:
-        raise InputError(f"threads={count}: choose 1 or more")
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)

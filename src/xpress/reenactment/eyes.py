@@ -100,13 +100,13 @@ class EyeOpening(Opening):
         new = _area(self.close_up.surroundings.rim(projected))
         return 1 - min(new / max(_area(self._own_rim), 1e-3), 1.0)
 
-    def _keep_rim(self, seen: Seen, projected, points, skin) -> None:
+    def _keep_rim(self, seen: Seen, projected, points, skin, closed: float) -> None:
         """As `Opening._keep_rim`; where lids meet, a line of lashes is drawn over it.
 
         What the target shows at its rim may be iris where the lids fit badly.
         """
-        super()._keep_rim(seen, projected, points, skin)
-        shut = (self.closed(projected) - MEETING) / (1 - MEETING)
+        super()._keep_rim(seen, projected, points, skin, closed)
+        shut = (closed - MEETING) / (1 - MEETING)
         if shut <= 0:
             return
         zoom_x, shift_x, zoom_y, shift_y = self.grid.affine

@@ -9,9 +9,6 @@ from importlib.resources import as_file, files
 from itertools import islice
 from pathlib import Path
 
-import cv2
-import torch
-
 from xpress.errors import InputError
 from xpress.media.images import IMAGE_SUFFIXES, read_image, write_image
 from xpress.media.sources import FrameSource, ImageSource, VideoSource, open_source
@@ -25,7 +22,7 @@ from xpress.reenactment.outputs import (
     new_folders_kept_on_success,
 )
 from xpress.reenactment.overlay import Overlay, contact_sheet
-from xpress.reenactment.pipeline import StageTimes
+from xpress.reenactment.pipeline import StageTimes, use_threads
 from xpress.reenactment.reenactor import Reenactor
 from xpress.reenactment.video_job import VideoJob, photo_faces
 
@@ -80,11 +77,12 @@ def reenact(
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
         output = check_output(output, [source, target, source_neutral], overwrite)
-        _use_threads(threads)
+        use_threads(threads)
         driving = stack.enter_context(open_source(source))
         driven = stack.enter_context(open_source(target))
         stills = driving.frame_count == 1 and isinstance(driven, ImageSource)
-        check_suffix(output, IMAGE_SUFFIXES if stills else VIDEO_SUFFIXES, stills)
+        why = "two photos give a photo" if stills else "this gives a video"
+        check_suffix(output, IMAGE_SUFFIXES if stills else VIDEO_SUFFIXES, why)
         calm = None if source_neutral is None else read_image(source_neutral)
         reenactor = reenactor or Reenactor.from_pretrained(weights or "default", mouth)
         if stills:
@@ -136,7 +134,7 @@ def extract(
             raise InputError(f"{source.name}: task=extract takes a photo or a video")
         _check_refine(refine, source)
         reenactor = reenactor or Reenactor.from_pretrained(weights or "default", "none")
-        _use_threads(2)
+        use_threads(2)
         times = StageTimes()
         if isinstance(source, ImageSource):
             found = reenactor.find(source.image, face, source.name)
@@ -202,11 +200,3 @@ def _check_refine(steps: int, source: FrameSource) -> None:
         raise InputError(f"refine={steps}: choose 0 or more steps")
     if steps and not isinstance(source, ImageSource):
         raise InputError(f"{source.name}: refine={steps} is for photos; leave it out for a video")
-
-
-def _use_threads(count: int) -> None:
-    """The stages run side by side: more threads inside each would only contend."""
-    if count < 1:
-        raise InputError(f"threads={count}: choose 1 or more")
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)

@@ -144,10 +144,10 @@ class Opening:
         _own_positions(seen, self.close_up.triangles, self._own_points, points)
         skin = sample(self.skin, points)
         if self.lashes > 0:
-            self._keep_rim(seen, projected, points, skin)
+            self._keep_rim(seen, projected, points, skin, self.closed(projected))
         return skin, local[..., 2]
 
-    def _keep_rim(self, seen: Seen, projected, points, skin) -> None:
+    def _keep_rim(self, seen: Seen, projected, points, skin, closed: float) -> None:
         """Move the rim with its lashes as a whole instead of stretching it with the lid."""
         corner = np.array(self.grid.box[:2], np.float32)
         near = self._near_rim
@@ -156,7 +156,6 @@ class Opening:
         rim = np.full((len(self.close_up.vertices), 3), FAR, np.float32)
         rim[near, :2], within = self._out_of_opening(self._foot(self._own_rim) + beside)
         # What faces the opening is the lid's edge, however thick the lid.
-        closed = self.closed(projected)
         rim[near, 2] = np.hypot(beside[:, 0], beside[:, 1]) * np.where(within, closed, 1)
         weight = np.zeros(seen.part.shape, np.float32)
         reach = np.float32(self.lashes * (1 - (1 - CLOSED_LASHES) * closed))

@@ -30,10 +30,15 @@ def check_output(output: str | os.PathLike, inputs: Sequence[Any], overwrite: bo
     return path
 
 
-def check_suffix(output: Path, allowed: Sequence[str], stills: bool) -> None:
-    """Raise `InputError` unless the output ends as its kind of file does."""
+def check_suffix(output: Path, allowed: Sequence[str], why: str) -> None:
+    """Raise `InputError` unless the output ends as its kind of file does.
+
+    Args:
+        output: the file.
+        allowed: suffixes.
+        why: what it is that these are asked for, as "two photos give a photo".
+    """
     if output.suffix.lower() not in allowed:
-        why = "two photos give a photo" if stills else "this gives a video"
         raise InputError(f"{output}: {why}; name an output that ends in {', '.join(allowed)}")
 
 

@@ -12,7 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+import cv2
+import torch
 from tqdm import tqdm
+
+from xpress.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -144,3 +148,11 @@ def progress_bar(total: int | None, shown: bool) -> tqdm:
     # None: shown on a terminal only
     hidden = None if shown else True
     return tqdm(total=total, unit="frame", disable=hidden, file=sys.stderr, leave=False)
+
+
+def use_threads(count: int) -> None:
+    """The stages run side by side: more threads inside each would only contend."""
+    if count < 1:
+        raise InputError(f"threads={count}: choose 1 or more")
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
