@@ -1,27 +1,64 @@
-"""Outputs that are either complete or absent."""
+"""Outputs that are either complete or absent, and the paths that users give.
+
+An output is written beside its place, into a hidden file with a name of its own, and renamed at the
+end: of several runs on one output the last to finish wins, whole. The writer holds a lock on that
+file, which the system lets go when the process ends, however it ends; so what a killed process has
+left is known, and the next output in the same folder takes it away.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from xpress.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed process leaves stays there
+    fcntl = None  # type: ignore[assignment]
 
-def prepare_output(path: str | os.PathLike) -> Path:
-    """Make the parent folder of an output and return the hidden partial file beside it.
+_PARTIAL = re.compile(r"\..*\.[0-9a-f]{12}\.partial(\.\w+)?", re.DOTALL)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_STEM = 24  # characters: a long name has to stay within the system's bounds
 
-    The partial file keeps the suffix, because encoders choose the format by it.
+
+def local_path(path: str | os.PathLike) -> Path:
+    """A path that a user gives; a leading `~` is the home folder.
+
+    Raises:
+        InputError: it is an address of the network, or the system takes no such name.
+    """
+    text = os.fsdecode(path)
+    if _ADDRESS.match(text):
+        raise InputError(f"{text}: an address; download the file and give its path")
+    try:
+        found = Path(text).expanduser()
+        found.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # told where it matters
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{text}: {reason}; give another path") from error
+    except (RuntimeError, ValueError) as error:  # no such user's home; a null character
+        raise InputError(f"{text!r}: {error}; give another path") from error
+    return found
+
+
+def check_writable(path: Path) -> None:
+    """Make the parent folder of an output and see whether files can be written there.
 
     Raises:
         InputError: `path` is a folder, or its folder cannot be made or written to.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name a file in it")
     try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; name a file in it")
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{path}: {path.parent} is no folder; choose another output") from error
@@ -29,13 +66,77 @@ def prepare_output(path: str | os.PathLike) -> Path:
         raise InputError(cannot_write(path, error)) from error
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError(f"{path}: the folder {path.parent} cannot be written to; choose another")
-    return path.with_name(f".{path.stem}.partial{path.suffix}")
 
 
 def cannot_write(path: Path, error: BaseException) -> str:
     """The one line about an output that the system refuses."""
     reason = getattr(error, "strerror", None) or error
     return f"{path}: cannot be written ({reason}); choose another output"
+
+
+class Partial:
+    """A hidden file, or folder, beside an output until it takes the output's name.
+
+    Args:
+        output: what it becomes.
+        folder: whether a folder is made.
+
+    Attributes:
+        output: as given.
+        path: the partial file, empty; it keeps the suffix, by which encoders choose the format.
+
+    Raises:
+        InputError: the output's folder cannot be made or written to.
+    """
+
+    def __init__(self, output: str | os.PathLike, folder: bool = False) -> None:
+        self.output = Path(output)
+        self._folder = folder
+        check_writable(self.output / "file" if folder and self.output.is_dir() else self.output)
+        sweep(self.output.parent)
+        try:
+            self.path, self._lock = self._claim()
+        except OSError as error:
+            raise InputError(cannot_write(self.output, error)) from error
+        self._ended = False
+
+    def commit(self) -> None:
+        """Give a file its output's name; raises `OSError` where the system refuses."""
+        self.path.replace(self.output)
+        self._end()
+
+    def discard(self) -> None:
+        """Remove what is there; does nothing after `commit`."""
+        if self._ended:
+            return
+        if self._folder:
+            shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                self.path.unlink()
+        self._end()
+
+    def _claim(self) -> tuple[Path, int | None]:
+        while True:
+            name = f".{self.output.stem[:_STEM]}.{secrets.token_hex(6)}.partial"
+            path = self.output.with_name(name if self._folder else name + self.output.suffix)
+            if self._folder:
+                path.mkdir()
+                descriptor = os.open(path, os.O_RDONLY)
+            else:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            if fcntl is None:
+                os.close(descriptor)
+                return path, None
+            # between making and locking it another process may have taken it for a left one
+            if _lock(descriptor, unknown=True) and path.exists():
+                return path, descriptor
+            os.close(descriptor)
+
+    def _end(self) -> None:
+        self._ended = True
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 @contextmanager
@@ -45,12 +146,46 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         InputError: the output cannot be written.
     """
-    path = Path(path)
-    partial = prepare_output(path)
+    partial = Partial(path)
     try:
-        yield partial
-        partial.replace(path)
+        yield partial.path
+        partial.commit()
     except OSError as error:
-        raise InputError(cannot_write(path, error)) from error
+        raise InputError(cannot_write(partial.output, error)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        partial.discard()
+
+
+def sweep(folder: Path) -> None:
+    """Remove the partial files and folders whose process is gone."""
+    if fcntl is None:
+        return
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if _PARTIAL.fullmatch(entry.name):
+                _remove_if_left(Path(entry.path))
+
+
+def _remove_if_left(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            if not _lock(descriptor, unknown=False):
+                return
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, unknown: bool) -> bool:
+    """Whether the lock is ours now; `unknown` where the file system has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return unknown
+    return True

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageOps
 
 from xpress.errors import InputError
-from xpress.media.files import written_beside
+from xpress.media.files import local_path, written_beside
 
 MIN_SIDE = 16
 """Pixels; a shorter side cannot show a face."""
@@ -37,7 +37,7 @@ def read_image(path: str | os.PathLike) -> UInt8[np.ndarray, "H W 3"]:
     Raises:
         InputError: missing, no picture, broken, or a side below `MIN_SIDE`.
     """
-    path = Path(path)
+    path = local_path(path)
     try:
         with warnings.catch_warnings():
             # Pillow's doubled limit still raises; below it large photographs are legitimate.

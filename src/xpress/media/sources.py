@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from xpress.errors import InputError
 from xpress.media.cameras import Camera
+from xpress.media.files import local_path
 from xpress.media.images import is_image, read_image
 from xpress.media.video_reader import VideoReader
 from xpress.structures import FaceParameters
@@ -163,9 +164,9 @@ def open_source(
         InputError: missing, or none of these.
     """
     text = os.fspath(source) if not isinstance(source, int) else str(source)
-    if text.isdecimal() and not Path(text).exists():
+    path = local_path(text)
+    if text.isdecimal() and not path.exists():
         return CameraSource(int(text))
-    path = Path(text)
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path")
     if path.is_dir():

@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from xpress.errors import InputError
 from xpress.media.audio import AudioTrack
 from xpress.media.containers import seconds
-from xpress.media.files import cannot_write, prepare_output
+from xpress.media.files import Partial, cannot_write
 from xpress.media.video_reader import default_matrix
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
@@ -72,7 +72,7 @@ class VideoWriter:
         self._next_pts = 0
         self._audio: AudioTrack | None = None
         self._matrix = default_matrix(*size)
-        self._partial = prepare_output(self.path)
+        self._partial = Partial(self.path)
         self._container: av.container.OutputContainer | None = None
         try:
             self._open(crf, preset, audio_from)
@@ -85,7 +85,7 @@ class VideoWriter:
 
     def _open(self, crf: int, preset: str, audio_from: str | os.PathLike | None) -> None:
         options = {} if self.path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
-        self._container = av.open(str(self._partial), "w", container_options=options)
+        self._container = av.open(str(self._partial.path), "w", container_options=options)
         stream = self._container.add_stream(
             "libx264", rate=self.fps, options={"crf": str(crf), "preset": preset}
         )
@@ -146,7 +146,7 @@ class VideoWriter:
                 self._audio.advance(None)
                 self._audio.close()
             self._container.close()
-            self._partial.replace(self.path)
+            self._partial.commit()
             self._container = None
         except (av.FFmpegError, OSError) as error:
             raise InputError(cannot_write(self.path, error)) from error
@@ -161,7 +161,7 @@ class VideoWriter:
             with contextlib.suppress(av.FFmpegError, OSError):  # the file goes away anyhow
                 self._container.close()
             self._container = None
-        self._partial.unlink(missing_ok=True)
+        self._partial.discard()
 
     def __enter__(self) -> VideoWriter:
         return self

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from xpress.errors import InputError
-from xpress.media.files import cannot_write, prepare_output
+from xpress.media.files import Partial, cannot_write, check_writable, local_path
 
 
 def check_output(output: str | os.PathLike, inputs: Sequence[Any], overwrite: bool = True) -> Path:
@@ -20,13 +18,13 @@ def check_output(output: str | os.PathLike, inputs: Sequence[Any], overwrite: bo
     Raises:
         InputError: it is one of the inputs, exists and may not be replaced, or cannot be written.
     """
-    path = Path(output)
+    path = local_path(output)
     for item in inputs:
-        if item is not None and Path(item).exists() and path.resolve() == Path(item).resolve():
+        if item is not None and _same(path, item):
             raise InputError(f"{path}: is an input; choose another output")
     if path.exists() and not overwrite:
         raise InputError(f"{path}: exists; give overwrite=true or another output")
-    prepare_output(path)
+    check_writable(path)
     return path
 
 
@@ -62,21 +60,27 @@ def folder_beside(folder: Path, overwrite: bool) -> Iterator[Path]:
         raise InputError(f"{folder}: is a file; task=extract writes into a folder")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise InputError(f"{folder}: is not empty; give overwrite=true or another folder")
-    prepare_output(folder / "params.npz" if folder.is_dir() else folder)
+    partial = Partial(folder, folder=True)
     try:
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise InputError(cannot_write(folder, error)) from error
-    try:
-        yield partial
+        yield partial.path
         folder.mkdir(exist_ok=True)
-        for file in sorted(partial.rglob("*")):
-            place = folder / file.relative_to(partial)
+        for file in sorted(partial.path.rglob("*")):
+            place = folder / file.relative_to(partial.path)
             if file.is_dir():
                 place.mkdir(exist_ok=True)
             else:
                 file.replace(place)
     except OSError as error:
         raise InputError(cannot_write(folder, error)) from error
+    except InputError as error:
+        raise InputError(str(error).replace(str(partial.path), str(folder))) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        partial.discard()
+
+
+def _same(path: Path, item: str | os.PathLike | int) -> bool:
+    """Whether an input is that file; a camera's number is none."""
+    if isinstance(item, int):
+        return False
+    other = local_path(item)
+    return other.exists() and path.resolve() == other.resolve()

@@ -1,0 +1,126 @@
+"""Outputs are whole or absent, whoever writes them and however the writer ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xpress.errors import InputError
+from xpress.media.files import Partial, local_path, written_beside
+
+WAITING = """
+import sys, time
+from xpress.media.files import Partial
+partial = Partial(sys.argv[1], folder=sys.argv[2] == "folder")
+(partial.path / "a" if sys.argv[2] == "folder" else partial.path).write_text("half")
+print(partial.path.name, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def waiting_writer():
+    """Another process that has begun an output and waits."""
+    processes = []
+
+    def start(output: Path, kind: str = "file") -> tuple[subprocess.Popen, str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", WAITING, str(output), kind], stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_the_last_of_two_writers_wins_whole(tmp_path):
+    first, second = Partial(tmp_path / "out.txt"), Partial(tmp_path / "out.txt")
+    assert first.path != second.path
+    first.path.write_text("first" * 1000)
+    second.path.write_text("second")
+    second.commit()
+    assert (tmp_path / "out.txt").read_text() == "second"
+    first.commit()
+    assert (tmp_path / "out.txt").read_text() == "first" * 1000
+    assert names(tmp_path) == {"out.txt"}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_a_killed_process_left_goes_with_the_next_output(tmp_path, waiting_writer, kind):
+    process, left = waiting_writer(tmp_path / "out.txt", kind)
+    assert names(tmp_path) == {left}
+    with written_beside(tmp_path / "other.txt") as partial:
+        partial.write_text("whole")
+    assert names(tmp_path) == {left, "other.txt"}  # its writer lives
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with written_beside(tmp_path / "other.txt") as partial:
+        partial.write_text("whole")
+    assert names(tmp_path) == {"other.txt"}
+
+
+def test_files_that_only_look_alike_stay(tmp_path):
+    for name in (".notes.partial", ".a.0123.partial/x", "a.0123456789ab.partial"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    before = names(tmp_path)
+    (tmp_path / ".link.0123456789ab.partial").symlink_to(tmp_path / ".notes.partial")
+    with written_beside(tmp_path / "out.txt") as partial:
+        partial.write_text("whole")
+    assert names(tmp_path) >= before
+    assert (tmp_path / ".notes.partial").read_text() == "mine"
+
+
+def test_an_interrupt_leaves_the_old_output_alone(tmp_path):
+    (tmp_path / "out.txt").write_text("old")
+
+    def interrupted():
+        with written_beside(tmp_path / "out.txt") as partial:
+            partial.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert names(tmp_path) == {"out.txt"}
+    assert (tmp_path / "out.txt").read_text() == "old"
+
+
+def test_longest_names_are_written(tmp_path):
+    path = tmp_path / ("ü" * 125 + ".png")  # 254 of 255 bytes
+    with written_beside(path) as partial:
+        partial.write_text("whole")
+    assert path.read_text() == "whole"
+
+
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert local_path("~/a.mp4") == tmp_path / "a.mp4"
+    assert local_path("a~/b") == Path("a~/b")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("http://host/a.mp4", "http://host/a.mp4: an address"),
+        ("n" * 300, "file name too long"),
+        ("a\0b", "null"),
+        ("~nobody-of-that-name/a", "home"),
+    ],
+)
+def test_paths_that_are_none_are_told(path, words):
+    with pytest.raises(InputError, match=words) as told:
+        local_path(path)
+    assert "\n" not in str(told.value)
+    assert "\0" not in str(told.value)
