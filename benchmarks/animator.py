@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from common import machine
 
+from xpress.animation.animator import FaceAnimator
 from xpress.morphable.model import MorphableModel
-from xpress.reenactment.animator import FaceAnimator
 from xpress.reenactment.pretrained import load_pretrained
 from xpress.structures import FaceParameters
 

@@ -25,15 +25,16 @@ import pyarrow.parquet as pq
 import torch
 from common import Timing, machine, measure
 from xpress.data_modules.augment import Augment
-from xpress.data_modules.face_dataset import FaceDataset, FaceSource
-from xpress.data_modules.mouth_dataset import MouthAugment, MouthDataset
-from xpress.data_modules.pixels import load_pixels
-from xpress.data_modules.readers import read_records
-from xpress.data_modules.readers.records import FaceRecords, decode
-from xpress.data_modules.streaming.faces import FaceMaker
+from xpress.data_modules.faces.dataset import FaceDataset, FaceSource
+from xpress.data_modules.faces.streams import FaceMaker
+from xpress.data_modules.mouths.dataset import MouthAugment, MouthDataset
+from xpress.data_modules.mouths.streams import MouthMaker
 from xpress.data_modules.streaming.groups import OpenShards, groups_of
-from xpress.data_modules.streaming.mouths import MouthMaker
 from xpress.data_modules.streaming.stream import BatchMaker, RowStream, StreamLoader
+
+from xpress.packs import read_records
+from xpress.packs.pixels import load_pixels
+from xpress.packs.records import FaceRecords, decode
 
 PACKS = {144: "faces-train", 192: "video-faces-train", 128: "mouths-train"}
 """Side of the pictures in a pack, and the pack's name."""

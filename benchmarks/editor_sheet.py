@@ -23,13 +23,13 @@ from jaxtyping import UInt8
 
 from xpress import ExpressionEditor
 from xpress.editing.action_unit_values import unit_vector
+from xpress.extraction.face_sample import FaceSample, upright_crop
 from xpress.media.crop import Crop
 from xpress.media.images import read_image, write_image
 from xpress.models.dft_net.networks import DFTNetGenerator
 from xpress.models.expression_editing.weights import load_generator
 from xpress.models.ganimation.networks import GANimationGenerator
 from xpress.morphable.action_units import ActionUnits
-from xpress.reenactment.faces import FaceSample, upright_crop
 
 GENERATORS = {"ganimation": GANimationGenerator, "dft_net": DFTNetGenerator}
 EDITS = (

@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from xpress.data_modules.readers.records import FaceRecords, decode
 
+from xpress.checkpoints.files import read_checkpoint
 from xpress.errors import InputError
+from xpress.extraction.encoder import CodeDecoder, FaceExtractor
+from xpress.extraction.face_sample import FaceSample
 from xpress.media.crop import Crop
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
-from xpress.reenactment.extractor import CodeDecoder, FaceExtractor
-from xpress.reenactment.faces import FaceSample
+from xpress.packs.records import FaceRecords, decode
 from xpress.reenactment.pretrained import load_pretrained
-from xpress.training.files import read_checkpoint
 
 BATCH = 64
 

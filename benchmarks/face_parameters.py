@@ -21,18 +21,18 @@ from common import machine
 from encoders import Measured, open_encoder
 from face_figures import acceleration, agreement, lag, within_over_between, without_similarity
 from refinement import evenly, gain
-from xpress.data_modules.readers import read_records
-from xpress.data_modules.synthetic_faces import make_renderer
+from xpress.data_modules.synthetic.data_module import make_renderer
 
 from xpress.errors import InputError
+from xpress.extraction.refinement_problem import RefineSettings
 from xpress.media.crop import Crop
 from xpress.media.video import VideoReader
 from xpress.models.face_autoencoder.decoder import inner_face_mask
 from xpress.models.face_autoencoder.metrics import nme51, nme68
 from xpress.morphable.action_units import ACTION_UNIT_NAMES, ActionUnits
 from xpress.morphable.signals import expression_signals
+from xpress.packs import read_records
 from xpress.reenactment.reenactor import Reenactor
-from xpress.reenactment.refine_problem import RefineSettings
 
 SEED = 987_654_321
 """Of the rendered faces; trainings use small ones."""

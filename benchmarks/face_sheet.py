@@ -20,16 +20,16 @@ import numpy as np
 import torch
 from encoders import Measured, open_encoder
 from jaxtyping import Float, UInt8
-from xpress.data_modules.readers import read_records
-from xpress.data_modules.readers.records import decode
 
 from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.refinement import FaceRefiner
 from xpress.media.crop import Crop
 from xpress.media.images import read_image, write_image
 from xpress.models.face_autoencoder.decoder import FaceDecoder
-from xpress.reenactment.faces import FaceSample
+from xpress.packs import read_records
+from xpress.packs.records import decode
 from xpress.reenactment.reenactor import Reenactor
-from xpress.reenactment.refine import FaceRefiner
 from xpress.rendering.camera import project, rotate
 from xpress.rendering.normals import vertex_normals
 from xpress.rendering.shading import render

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from common import machine
 
+from xpress.commands.reenact import reenact
 from xpress.errors import InputError
 from xpress.media.video import VideoReader, VideoWriter
-from xpress.reenactment.jobs import reenact
 from xpress.reenactment.reenactor import Reenactor
 
 SHORT = 100

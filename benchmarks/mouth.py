@@ -23,15 +23,15 @@ import numpy as np
 from common import machine
 from reenactment import PAIRS
 
+from xpress.animation.animator import FaceAnimator
+from xpress.commands.overlay import contact_sheet
 from xpress.errors import InputError
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader, VideoWriter
-from xpress.reenactment.animator import FaceAnimator
-from xpress.reenactment.driver import DriverFrame, drive
 from xpress.reenactment.options import Options
-from xpress.reenactment.overlay import contact_sheet
 from xpress.reenactment.pretrained import load_pretrained
 from xpress.reenactment.reenactor import Reenactor
+from xpress.transfer.driver import DriverFrame, drive
 
 BOUND = 1.3
 """Change inside the hole over that outside it, at most."""

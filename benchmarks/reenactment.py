@@ -21,7 +21,9 @@ import numpy as np
 import torch
 from common import machine
 
+from xpress.commands.overlay import contact_sheet
 from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample, upright_crop
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader
 from xpress.morphable.fitting import FitSettings, fit_landmarks
@@ -29,11 +31,9 @@ from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.landmark_weights import fit_weights
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import expression_signals
-from xpress.reenactment.driver import drive
-from xpress.reenactment.faces import FaceSample, upright_crop
 from xpress.reenactment.options import Options
-from xpress.reenactment.overlay import contact_sheet
 from xpress.reenactment.reenactor import Reenactor
+from xpress.transfer.driver import drive
 
 PAIRS = (("talking_man.mp4", "portrait_woman.jpg"), ("expressive_woman.mp4", "portrait_man.jpg"))
 ROWS = {

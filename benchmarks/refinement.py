@@ -18,17 +18,17 @@ import numpy as np
 import torch
 from common import machine
 from encoders import Measured, open_encoder
-from xpress.data_modules.landmark_faces import held_out
-from xpress.data_modules.readers import read_records
-from xpress.data_modules.readers.records import FaceRecords, decode
+from xpress.data_modules.faces.data_module import held_out
 
 from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.refinement import FaceRefiner
+from xpress.extraction.refinement_problem import RefineSettings
 from xpress.media.crop import Crop
 from xpress.models.face_autoencoder.decoder import FaceDecoder, inner_face_mask
 from xpress.models.face_autoencoder.metrics import landmark_metrics
-from xpress.reenactment.faces import FaceSample
-from xpress.reenactment.refine import FaceRefiner
-from xpress.reenactment.refine_problem import RefineSettings
+from xpress.packs import read_records
+from xpress.packs.records import FaceRecords, decode
 
 HOLDOUT = 0.05
 """As `data.holdout` of the training."""

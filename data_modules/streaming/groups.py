@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from xpress.data_modules.readers import is_packed
-from xpress.data_modules.readers.parquet import names_of
-from xpress.data_modules.readers.shards import (
+
+from xpress.errors import InputError
+from xpress.packs import is_packed
+from xpress.packs.parquet import names_of
+from xpress.packs.shards import (
     Shard,
     open_shard,
     read_group,
     scan_shards,
     source_name,
 )
-
-from xpress.errors import InputError
 
 AUTO_BYTES = 1 << 30
 """Stored bytes above which `streaming="auto"` streams."""

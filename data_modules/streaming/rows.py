@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from xpress.data_modules.readers.parquet import COLUMNS, records_of
-from xpress.data_modules.readers.records import FaceRecords
 from xpress.data_modules.streaming.groups import OpenShards, RowGroup
 from xpress.data_modules.streaming.order import Share, ShuffleBuffer
+
+from xpress.packs.parquet import COLUMNS, records_of
+from xpress.packs.records import FaceRecords
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from tqdm import tqdm
-from xpress.data_modules.face_dataset import FaceSource
-from xpress.data_modules.pixels import DecodedPixels
-from xpress.data_modules.readers.records import FaceRecords
+from xpress.data_modules.faces.dataset import FaceSource
 from xpress.data_modules.synthetic.scene import SceneRenderer
-from xpress.data_modules.targets import ParameterTable
 
 from xpress.errors import InputError
+from xpress.packs.fitted_parameters import ParameterTable
+from xpress.packs.pixels import DecodedPixels
+from xpress.packs.records import FaceRecords
 
 log = logging.getLogger(__name__)
 

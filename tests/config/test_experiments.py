@@ -11,9 +11,9 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
-from xpress.data_modules.expression_pairs import FLOW_SIZE
 
 from xpress import configuration
+from xpress.packs.edit_pairs import FLOW_SIZE
 from xpress.training.run import run_train
 
 FOLDER = Path(configuration.__file__).parents[2] / "conf" / "experiment"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from xpress import ExpressionEditor, Reenactor
-from xpress.editing.jobs import edit, interpolate
+from xpress.commands.edit import edit
+from xpress.commands.interpolate import interpolate
 from xpress.errors import InputError
 from xpress.media.images import read_image
 from xpress.media.video import VideoReader

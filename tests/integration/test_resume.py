@@ -21,7 +21,8 @@ RUNNER = """
 import json, os, signal, sys, traceback
 import xpress.callbacks.checkpoints, xpress.export.weights, xpress.training.run
 from xpress import cli
-from xpress.data_modules import landmark_faces, mouth_crops
+import xpress.data_modules.faces.data_module
+import xpress.data_modules.mouths.data_module
 from pytorch_lightning import Callback
 
 class Accident(Callback):

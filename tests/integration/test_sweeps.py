@@ -12,7 +12,7 @@ import optuna
 import pytest
 import yaml
 
-from xpress.training.sweeps import TRIAL_OPTION, Journal
+from xpress.sweeps import TRIAL_OPTION, Journal
 
 BORING = "pytorch_lightning.demos.boring_classes"
 TASK = f"""# @package _global_

@@ -44,10 +44,10 @@ def call(command: str, *arguments: str, cwd: Path) -> subprocess.CompletedProces
 def jobs(monkeypatch: pytest.MonkeyPatch) -> dict:
     """Stands in for the functions behind `infer` and records what they were given."""
     given: dict = {}
-    module = types.ModuleType("xpress.reenactment.jobs")
+    module = types.ModuleType("xpress.commands.reenact")
     for name in ("reenact", "extract", "demo"):
         setattr(module, name, lambda _name=name, **options: given.update({_name: options}))
-    monkeypatch.setitem(sys.modules, "xpress.reenactment.jobs", module)
+    monkeypatch.setitem(sys.modules, "xpress.commands.reenact", module)
     # Where the real module was imported before, its package still names it.
     monkeypatch.setattr(xpress.reenactment, "jobs", module, raising=False)
     return given
@@ -161,9 +161,9 @@ def test_bad_input_of_a_task_is_one_line(
     def refuse(**_: object) -> None:
         raise InputError("a.jpg: no face; give a picture with one")
 
-    module = types.ModuleType("xpress.reenactment.jobs")
+    module = types.ModuleType("xpress.commands.reenact")
     monkeypatch.setattr(module, "extract", refuse, raising=False)
-    monkeypatch.setitem(sys.modules, "xpress.reenactment.jobs", module)
+    monkeypatch.setitem(sys.modules, "xpress.commands.reenact", module)
     # Where the real module was imported before, its package still names it.
     monkeypatch.setattr(xpress.reenactment, "jobs", module, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -177,9 +177,9 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path:
     def fail(**_: object) -> None:
         raise ZeroDivisionError("ours")
 
-    module = types.ModuleType("xpress.reenactment.jobs")
+    module = types.ModuleType("xpress.commands.reenact")
     monkeypatch.setattr(module, "demo", fail, raising=False)
-    monkeypatch.setitem(sys.modules, "xpress.reenactment.jobs", module)
+    monkeypatch.setitem(sys.modules, "xpress.commands.reenact", module)
     # Where the real module was imported before, its package still names it.
     monkeypatch.setattr(xpress.reenactment, "jobs", module, raising=False)
     monkeypatch.chdir(tmp_path)

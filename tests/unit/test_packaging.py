@@ -97,7 +97,7 @@ def test_the_wheel_composes_outside_the_checkout(unpacked: Path, tmp_path: Path)
     )
     places, target = python("-c", code, cwd=tmp_path).splitlines()
     assert all(place.startswith(str(unpacked)) for place in places.split())
-    assert target == "xpress.reenactment.jobs.demo"
+    assert target == "xpress.commands.demo.demo"
 
 
 def test_constraints_lock_what_setup_asks_for(repository: Path, wheel: Path):

@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from xpress.training.files import CheckpointNotWritten
+from xpress.checkpoints.files import CheckpointNotWritten
 
 _log = logging.getLogger(__name__)
 

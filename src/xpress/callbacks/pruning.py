@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from optuna.pruners import BasePruner
 from optuna.trial import Trial
 
-from xpress.training.sweeps import PRUNED, Journal
+from xpress.sweeps import PRUNED, Journal
 
 
 class OptunaPruning(pl.Callback):

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from xpress.reenactment.faces import FaceSample
+from xpress.extraction.face_sample import FaceSample
 
 
 @dataclass(frozen=True)

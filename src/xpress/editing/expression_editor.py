@@ -14,9 +14,9 @@ from xpress.editing.editor import Edited, Editor
 from xpress.editing.morphable import MorphableEditor
 from xpress.editing.network import NetworkEditor
 from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.weight_files import EDITORS, weights_file
 from xpress.media.images import read_image
-from xpress.reenactment.faces import FaceSample
-from xpress.reenactment.pretrained import EDITORS, weights_file
 from xpress.reenactment.reenactor import Reenactor
 
 Image = UInt8[np.ndarray, "H W 3"]
@@ -63,12 +63,12 @@ class ExpressionEditor:
         if editor not in CHOICES:
             raise InputError(f"editor={editor}: choose {', '.join(CHOICES[:-1])} or {CHOICES[-1]}")
         if editor == "morphable":
-            reenactor = Reenactor.from_pretrained(name, mouth, threads)
+            reenactor = Reenactor.from_pretrained(name, threads, mouth)
             return cls(
                 reenactor, lambda: MorphableEditor(reenactor.geometry, reenactor.animators())
             )
         with weights_file(name, EDITORS[editor]) as file:
-            reenactor = Reenactor.from_pretrained(name, "none", threads)
+            reenactor = Reenactor.from_pretrained(name, threads, "none")
             network = NetworkEditor(file, reenactor.action_units, threads)
         return cls(reenactor, lambda: network)
 

@@ -9,10 +9,10 @@ from jaxtyping import Float, UInt8
 
 from xpress.editing.editor import Edited
 from xpress.editing.expressions import ExpressionSolver
+from xpress.extraction.face_sample import FaceSample
 from xpress.morphable.action_units import SIDES
-from xpress.reenactment.faces import FaceSample
-from xpress.reenactment.geometry import LID_LEFT, LID_RIGHT, ExpressionGeometry
-from xpress.reenactment.targets import Animator
+from xpress.morphable.expression_geometry import LID_LEFT, LID_RIGHT, ExpressionGeometry
+from xpress.reenactment.target_video import Animator
 
 BEYOND = 1.0
 """Activation that a blink may be drawn beyond one, where that alone leaves wide eyes ajar."""

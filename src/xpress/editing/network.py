@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from xpress.animation.warping.compositing import NOTHING, clip_box
 from xpress.editing.action_unit_values import unit_vector
 from xpress.editing.editor import Edited
 from xpress.editing.expressions import SAME
 from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample, upright_crop
+from xpress.extraction.onnx_sessions import open_session
 from xpress.media.crop import Crop
 from xpress.morphable.action_units import ACTION_UNITS, ActionUnits
-from xpress.reenactment.composite import NOTHING, clip_box
-from xpress.reenactment.faces import FaceSample, upright_crop
-from xpress.reenactment.sessions import open_session
 
 OUTPUTS = {"ganimation": ("color", "attention"), "dft_net": ("flow", "attention", "texture")}
 """Maps that each kind of network gives, see `NetworkEditor`."""

@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from xpress.extraction.face_sample import FaceSample
 from xpress.media.crop import Crop
-from xpress.reenactment.faces import FaceSample
 
 HEAD = 2.0
 """Side of a tile over the longer side of the landmarks' box: it shows the head."""

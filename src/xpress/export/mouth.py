@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from xpress.export.onnx import export_onnx_model
 from xpress.export.weights import checkpoint_settings
 from xpress.media.files import written_beside
-from xpress.models.mouth_gan.crop import MOUTH_RATIO
+from xpress.media.mouth_crop import MOUTH_RATIO
 from xpress.models.mouth_gan.module import MouthGAN
 from xpress.models.mouth_gan.networks import MouthGenerator
 from xpress.models.mouth_gan.weights import read_generator_weights

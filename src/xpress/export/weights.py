@@ -25,7 +25,8 @@ from pytorch_lightning import LightningModule
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from xpress.callbacks.run_record import KEY
+from xpress.checkpoints.files import read_checkpoint
+from xpress.checkpoints.run_record import KEY
 from xpress.errors import InputError
 from xpress.export.encoder import export_onnx
 from xpress.media.files import written_beside
@@ -34,7 +35,6 @@ from xpress.models.face_autoencoder.module import FaceAutoencoder
 from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.morphable.model import MorphableModel
-from xpress.training.files import read_checkpoint
 
 Card = Mapping[str, Any]
 Writer = Callable[[LightningModule, Path, Card], list[Path]]

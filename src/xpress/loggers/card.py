@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from xpress.callbacks.run_record import KEY
+from xpress.checkpoints.run_record import KEY
 
 
 def checkpoint_card(checkpoint: str | os.PathLike, commit: str | None = None) -> dict[str, Any]:

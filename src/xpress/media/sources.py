@@ -152,6 +152,9 @@ class ParameterSource(FrameSource):
         raise InputError(f"{self.path}: holds face parameters, not pictures; give a photo or video")
 
 
+PathLike = str | os.PathLike
+
+
 def open_source(
     source: str | os.PathLike | int,
 ) -> ImageSource | VideoSource | CameraSource | ParameterSource:

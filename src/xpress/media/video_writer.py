@@ -194,6 +194,9 @@ class VideoWriter:
             raise InputError(cannot_write(self.path, error)) from error
 
 
+PathLike = str | os.PathLike
+
+
 def _converter(width: int, height: int, tick: Fraction, matrix: Colorspace) -> Graph:
     """RGB to yuv420p with chroma at the left of each pixel pair, where H.264 decoders expect it.
 

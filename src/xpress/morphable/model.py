@@ -168,12 +168,6 @@ class MorphableModel(nn.Module):
         parts = [self.parts[name] for name in names]
         return torch.cat([self.triangles[p.triangle_start : p.triangle_stop] for p in parts])
 
-    def subdivide(self, parts: tuple[str, ...] = ("face",)) -> MorphableModel:
-        """A denser model of the same surface, about 50,000 vertices; see `subdivision`."""
-        from xpress.morphable.subdivision import subdivide
-
-        return subdivide(self, parts)
-
     def save(self, path: str | os.PathLike) -> None:
         """Write a safetensors file; bases are stored as scaled integers.
 
@@ -211,7 +205,7 @@ class MorphableModel(nn.Module):
                 if meta.get("format") != FORMAT:
                     raise InputError(
                         f"{path}: not an xpress face model; build one with "
-                        "`python -m xpress.morphable.build`"
+                        "`python -m xpress.preparation.build_model`"
                     )
                 tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
         except FileNotFoundError as error:
@@ -223,7 +217,7 @@ class MorphableModel(nn.Module):
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"{path}: a damaged face model ({error}); build it again with "
-                "`python -m xpress.morphable.build`"
+                "`python -m xpress.preparation.build_model`"
             ) from error
 
     @classmethod

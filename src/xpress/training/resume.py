@@ -67,7 +67,7 @@ def read_checkpoint_quickly(path: str | Path) -> dict[str, Any]:
     """`files.read_checkpoint`, which needs torch, once the cheap reasons to refuse are out."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such checkpoint")
-    from xpress.training.files import read_checkpoint
+    from xpress.checkpoints.files import read_checkpoint
 
     return read_checkpoint(path)
 

@@ -46,7 +46,7 @@ def run_train(config: DictConfig) -> float | None:
     if mode == "export" and checkpoint is None:
         raise InputError("mode=export: give the checkpoint, ckpt=<path> or ckpt=last")
     if checkpoint is not None:
-        from xpress.callbacks.run_record import KEY
+        from xpress.checkpoints.run_record import KEY
 
         record = read_checkpoint_quickly(checkpoint).get(KEY)
         config = with_settings(config, record, _overrides(), checkpoint)
@@ -93,8 +93,8 @@ def build_trainer(config: DictConfig) -> Trainer:
     from pytorch_lightning.plugins.io import CheckpointIO
 
     from xpress.callbacks.exact_resume import ExactResume
-    from xpress.callbacks.run_record import RunRecord
-    from xpress.training.files import CheckpointFiles
+    from xpress.checkpoints.files import CheckpointFiles
+    from xpress.checkpoints.run_record import RunRecord
 
     loggers: list[Logger] = _instantiate_group(config.get("logger"))
     callbacks: list[Callback] = _instantiate_group(config.get("callbacks"))

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from xpress.callbacks.checkpoints import RunCheckpoints
-from xpress.training.files import CheckpointFiles, read_checkpoint
+from xpress.checkpoints.files import CheckpointFiles, read_checkpoint
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),

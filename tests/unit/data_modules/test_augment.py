@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from xpress.data_modules.augment import Augment, cut_flipped, photometric, to_grey
-from xpress.data_modules.negatives import cut_negative, negative_crop
+from xpress.data_modules.faces.negatives import cut_negative, negative_crop
 
 from xpress.media.crop import Crop
 

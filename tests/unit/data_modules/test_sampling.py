@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from xpress.data_modules.sampling import FaceSampler, expression_measures, expression_weights
+from xpress.data_modules.sampling import FaceSampler
+
+from xpress.packs.expression_balance import expression_measures, expression_weights
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from xpress.editing.morphable import MorphableEditor
+from xpress.extraction.face_sample import FaceSample
 from xpress.morphable.action_units import ActionUnits
+from xpress.morphable.expression_geometry import LIDS, ExpressionGeometry
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
-from xpress.reenactment.faces import FaceSample
-from xpress.reenactment.geometry import LIDS, ExpressionGeometry
 
 MODEL = MorphableModel.default()
 NAMES = MODEL.expression_names

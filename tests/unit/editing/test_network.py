@@ -11,11 +11,11 @@ import torch
 from xpress.editing.network import NetworkEditor
 from xpress.errors import InputError
 from xpress.export.onnx import export_onnx_model
+from xpress.extraction.face_sample import FaceSample
 from xpress.models.dft_net.networks import DFTNetGenerator
 from xpress.models.ganimation.networks import GANimationGenerator
 from xpress.morphable.action_units import ActionUnits
 from xpress.morphable.model import MorphableModel
-from xpress.reenactment.faces import FaceSample
 
 pytest.importorskip("onnxscript")
 SIZE = 32

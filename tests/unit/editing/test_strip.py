@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xpress.editing.strip import FPS, HOLD, SWEEP, face_strip, sweep
-from xpress.reenactment.faces import FaceSample
+from xpress.extraction.face_sample import FaceSample
 
 
 def face(x: float, y: float, size: float) -> FaceSample:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from xpress.export.encoder import export_onnx
+from xpress.extraction.encoder import EncoderSession
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.networks import FaceEncoder
-from xpress.reenactment.extractor import EncoderSession
 
 
 @pytest.mark.slow

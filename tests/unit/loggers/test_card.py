@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from xpress.callbacks.run_record import KEY
+from xpress.checkpoints.run_record import KEY
 from xpress.loggers.card import card_text, checkpoint_card
 
 

@@ -10,7 +10,7 @@ from xpress.rendering.shading import render
 
 @pytest.fixture(scope="module")
 def dense(model):
-    return model.subdivide()
+    return subdivide(model)
 
 
 def edges_of(triangles):
@@ -68,7 +68,7 @@ def _order(points):
 
 
 def test_every_triangle_becomes_four_of_a_quarter_of_its_area(sheets):
-    dense = sheets.subdivide()
+    dense = subdivide(sheets)
 
     def crosses(model):
         a, b, c = model.mean[model.part_triangles("face")].unbind(1)
@@ -140,7 +140,7 @@ def test_only_the_named_parts_are_split(sheets):
 
 
 def test_saves_and_loads(sheets, tmp_path):
-    dense = sheets.subdivide()
+    dense = subdivide(sheets)
     dense.save(tmp_path / "dense.safetensors")
     loaded = MorphableModel.load(tmp_path / "dense.safetensors")
     assert loaded.parts == dense.parts

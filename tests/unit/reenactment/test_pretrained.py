@@ -6,9 +6,9 @@ from importlib.resources import files
 
 import pytest
 
+from xpress.animation.animator import FaceAnimator
+from xpress.animation.openings.mouth_generator import MouthGeneratorSession
 from xpress.errors import InputError
-from xpress.reenactment.animator import FaceAnimator
-from xpress.reenactment.mouth_generator import MouthGeneratorSession
 from xpress.reenactment.pretrained import load_pretrained
 from xpress.reenactment.reenactor import Reenactor
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import xpress
+from xpress.commands.demo_performance import write_performance
 from xpress.errors import InputError
 from xpress.media.images import write_image
 from xpress.media.sources import open_source
 from xpress.media.video import VideoWriter
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
 from xpress.reenactment.options import Options
-from xpress.reenactment.performance import write_performance
 from xpress.reenactment.reenactor import Reenactor
 
 

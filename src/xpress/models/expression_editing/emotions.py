@@ -5,20 +5,17 @@ System", 1983) as far as the seventeen units go: AU16 of disgust is none of them
 (AU26) parts the lips (AU25). How strong a unit gets is what the encoder reads of strong real
 expressions, not one: its scale ends earlier for some units than for others.
 
-    python -m xpress.models.expression_editing.emotions faces.parquet …     measures that anew
+    python -m xpress.preparation.emotion_range faces.parquet …     measures that anew
 """
 
 from __future__ import annotations
-
-import argparse
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xpress.morphable.action_units import ACTION_UNIT_NAMES, ACTION_UNITS
+from xpress.morphable.action_units import ACTION_UNITS
 
 EMOTIONS: dict[str, tuple[int, ...]] = {
     "anger": (4, 5, 7, 23),
@@ -64,23 +61,3 @@ def measured_range(
     """Median and 99th percentile of read action units."""
     low, high = np.quantile(units, [0.5, 0.99], axis=0)
     return low, high
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: `READ_RANGE` of packs with a column of action units."""
-    from xpress.data_modules.expression_rows import load_rows, read_units
-
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("packs", nargs="+")
-    parser.add_argument("--cache", default="logs/action_units")
-    options = parser.parse_args(arguments)
-    read = [load_rows(*read_units(p, options.cache), cache="encoded").units for p in options.packs]
-    low, high = measured_range(np.concatenate(read))
-    for name, rest, strong in zip(ACTION_UNIT_NAMES, low, high, strict=True):
-        print(f"{name:6}{rest:6.2f}{strong:6.2f}")
-
-
-if __name__ == "__main__":
-    main()

@@ -20,6 +20,7 @@ from xpress.models.face_autoencoder.decoder import FaceDecoder, inner_face_mask
 from xpress.models.face_autoencoder.losses import LossWeights, mean_of
 from xpress.models.face_autoencoder.metrics import figure_table, landmark_metrics
 from xpress.models.face_autoencoder.networks import FaceEncoder
+from xpress.models.face_autoencoder.pictures import picture_grid
 from xpress.models.face_autoencoder.skin import SkinModel, skin_loss
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.models.gather import gather_rows, mean_count, without_repeats
@@ -234,10 +235,19 @@ class FaceAutoencoder(LightningModule):
         return loss
 
     def picture_grid(self, batch: FaceBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
-        """What the network sees and makes of it; drawn after every validation."""
-        from xpress.models.face_autoencoder.pictures import picture_grid
+        """What the network sees and makes of it; drawn after every validation.
 
-        return picture_grid(self, batch, rows)
+        Args:
+            batch: crops on the module's device.
+            rows: at most so many faces that are present.
+        """
+        chosen = batch.present.nonzero()[:rows, 0]
+        with torch.no_grad():
+            parameters = self(batch.image[chosen])
+            predicted = self.landmarks(parameters)[:, :68]
+            rendering = self.decoder(parameters, (self.layout.size, self.layout.size))
+        labelled = batch.landmarks68[chosen]
+        return picture_grid(batch.image[chosen], labelled, predicted, rendering)
 
     def on_validation_epoch_start(self) -> None:
         """Landmarks are collected over each set: correlations need it whole."""

@@ -5,39 +5,38 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
-from xpress.models.face_autoencoder.module import FaceAutoencoder
-from xpress.structures import FaceBatch
+from xpress.models.face_autoencoder.decoder import Rendering
 
 GREEN, RED = (60, 220, 60), (235, 70, 60)
 ENLARGE = 2
 
 
 def picture_grid(
-    module: FaceAutoencoder, batch: FaceBatch, rows: int = 8
-) -> UInt8[np.ndarray, "H W 3"]:
+    image: Float[Tensor, "B 3 H W"],
+    labelled: Float[Tensor, "B 68 2"],
+    predicted: Float[Tensor, "B 68 2"],
+    rendering: Rendering,
+) -> UInt8[np.ndarray, "H_ W_ 3"]:
     """One face a row: input, landmarks (labels green, predictions red), render, overlay.
 
     Args:
-        module: in any mode; evaluated without gradients.
-        batch: crops on the module's device.
-        rows: at most so many faces that are present.
+        image: crops, RGB in [0, 1].
+        labelled: pixels of the crops.
+        predicted: the same of the network.
+        rendering: of the predicted parameters.
     """
-    chosen = batch.present.nonzero()[:rows, 0]
-    with torch.no_grad():
-        parameters = module(batch.image[chosen])
-        predicted = module.landmarks(parameters)[:, :68].cpu().numpy()
-        rendering = module.decoder(parameters, (module.layout.size, module.layout.size))
-    images = _pixels(batch.image[chosen])
+    images = _pixels(image)
     renders = _pixels(rendering.image)
     masks = rendering.mask[:, 0].cpu().numpy()
-    labels = batch.landmarks68[chosen].cpu().numpy()
+    labels, points68 = labelled.cpu().numpy(), predicted.cpu().numpy()
     lines: list[np.ndarray] = []
-    for i in range(len(chosen)):
+    for i in range(len(images)):
         overlay = images[i].copy()
         overlay[masks[i]] = (0.35 * images[i][masks[i]] + 0.65 * renders[i][masks[i]]).round()
-        points = _draw(_draw(_large(images[i]), labels[i], GREEN), predicted[i], RED)
+        points = _draw(_draw(_large(images[i]), labels[i], GREEN), points68[i], RED)
         cells = [_large(images[i]), points, _large(renders[i]), _large(overlay)]
         lines.append(np.concatenate(cells, axis=1))
     return np.concatenate(lines) if lines else np.zeros((1, 1, 3), np.uint8)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ..conftest import encode, face_points
+from ...written_packs import encode, face_points
 
 
 @pytest.fixture

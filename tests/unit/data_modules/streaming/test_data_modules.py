@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from safetensors.numpy import save_file
 from xpress.data_modules.augment import Augment
-from xpress.data_modules.landmark_faces import LandmarkFacesDataModule, held_out
-from xpress.data_modules.mouth_crops import MouthCropsDataModule
+from xpress.data_modules.faces.data_module import LandmarkFacesDataModule, held_out
+from xpress.data_modules.mouths.data_module import MouthCropsDataModule
 from xpress.data_modules.streaming import groups
 from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 

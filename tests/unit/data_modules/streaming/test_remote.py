@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fsspec
 import pytest
-from xpress.data_modules.landmark_faces import LandmarkFacesDataModule
-from xpress.data_modules.readers import read_records, shards
+from xpress.data_modules.faces.data_module import LandmarkFacesDataModule
 from xpress.data_modules.streaming.groups import groups_of
 from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 
 from xpress.errors import InputError
+from xpress.packs import read_records, shards
 
 
 class Keys:

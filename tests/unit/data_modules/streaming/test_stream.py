@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from xpress.data_modules.face_dataset import FaceDataset, FaceSource
-from xpress.data_modules.pixels import load_pixels
-from xpress.data_modules.readers import read_records
-from xpress.data_modules.streaming.faces import FaceMaker
+from xpress.data_modules.faces.dataset import FaceDataset, FaceSource
+from xpress.data_modules.faces.streams import FaceMaker
 from xpress.data_modules.streaming.groups import OpenShards, groups_of
 from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 
 from xpress.errors import InputError
+from xpress.packs import read_records
+from xpress.packs.pixels import load_pixels
 
 
 class Keys:

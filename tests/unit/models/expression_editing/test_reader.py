@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
-from xpress.data_modules.readers import read_records
-from xpress.data_modules.readers.records import decode
 
 from xpress.errors import InputError
 from xpress.media.crop import Crop
 from xpress.models.expression_editing.reader import ActionUnitReader, eye_opening
+from xpress.packs import read_records
+from xpress.packs.records import decode
 from xpress.reenactment.pretrained import load_pretrained
 
 

@@ -1,0 +1,246 @@
+"""The picture half of reenactment: one target picture, any expression, a new frame."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from xpress.animation.openings.anatomy import Anatomy
+from xpress.animation.openings.eyes import EyeOpening
+from xpress.animation.openings.generated_mouth import GeneratedMouth, MouthPainter
+from xpress.animation.openings.mouth import MouthOpening
+from xpress.animation.openings.opening import Opening
+from xpress.animation.warping.backward_flow import (
+    extend,
+    face_grid,
+    moving_box,
+    sample,
+    sampling_map,
+    vertex_maps,
+)
+from xpress.animation.warping.compositing import Box, apply_gain, blend, clip_box, inside, intersect
+from xpress.animation.warping.inpainting import crop_box
+from xpress.animation.warping.mesh_evaluator import Camera, MeshEvaluator, camera_normals
+from xpress.animation.warping.relighting import (
+    estimate_illumination,
+    is_degenerate,
+    luminance_light,
+    sh_bands,
+    shading_change,
+)
+from xpress.morphable.model import MorphableModel
+from xpress.rendering.rasterizers.numba import Buffers
+from xpress.structures import FaceParameters
+
+STILL, MOVED = 0.002, 0.015
+"""Motion of an opening's rim over the eye-corner distance: below the first, the target's own
+pixels are warped as they are; above the second, skin and interior are painted apart."""
+LARGE = 120.0
+"""Eye-corner distance in pixels from which a photograph has no detail for the costlier cubic."""
+UNCHANGED = 1e-6
+
+
+class FaceAnimator:
+    """Moves the face of one target picture at a time; see the module's stages.
+
+    Args:
+        model: the face model.
+        mouth: `model` paints the mouth's inside from the face model, a generator from what lies
+            around it (see `GeneratedMouth`), `none` leaves what the warp gives.
+        relight: follow the light where the skin turns.
+
+    Attributes:
+        timings: seconds spent in each stage since the start, for the summary.
+        last_region: x0, y0, x1, y1 of the pixels the last frame could change.
+    """
+
+    def __init__(
+        self,
+        model: MorphableModel,
+        mouth: Literal["model", "none"] | MouthPainter = "model",
+        relight: bool = True,
+    ) -> None:
+        self.model = model
+        self.anatomy = Anatomy(model)
+        # The target is where its parameters say; only what changes is kept off the bones.
+        self._shape = MeshEvaluator(model, self.anatomy.moving)
+        self.evaluator = MeshEvaluator(model, self.anatomy.damping)
+        self.relight = relight
+        albedo = model.mean_color.numpy().astype(np.float32)
+        self._albedo = albedo
+        self._mouth: MouthOpening | None = None
+        if mouth == "model":
+            self._mouth = MouthOpening(self.anatomy, albedo)
+        elif mouth != "none":
+            self._mouth = GeneratedMouth(self.anatomy, albedo, mouth)
+        self._eyes = [EyeOpening(self.anatomy, side, albedo) for side in range(2)]
+        self._openings: list[Opening] = [*self._eyes]
+        if self._mouth is not None:
+            self._openings.append(self._mouth)
+        self._skin_vertices = np.unique(self.anatomy.skin)
+        self._buffers: Buffers | None = None
+        self.timings: defaultdict[str, float] = defaultdict(float)
+        self.last_region: Box = (0, 0, 0, 0)
+        self._last_maps: Float32[np.ndarray, "R C 3"] | None = None
+
+    def set_target(self, image: UInt8[np.ndarray, "H W 3"], parameters: FaceParameters) -> None:
+        """Take a target; cheap enough for every frame of a target video.
+
+        Args:
+            image: RGB.
+            parameters: of one face, in pixels of `image`.
+        """
+        with self._timed("target"):
+            self._image = image
+            self._expression = parameters.expression[0].detach().cpu().numpy().astype(np.float32)
+            self._camera = Camera(parameters)
+            shape = self._shape.neutral(parameters.identity)
+            shape = shape + self._shape.offsets(self._expression)
+            self._projected = self._camera.project(shape)
+            self._eye_distance = self.anatomy.eye_distance * float(parameters.scale[0])
+            self._grid = face_grid(self._projected[self._skin_vertices], *image.shape[:2])
+            self.last_region = clip_box(self._grid.box, *image.shape[:2])
+            self._normals = camera_normals(self._projected, self.anatomy.skin)
+            self._illumination = self._light(parameters)
+            self._light_luma = luminance_light(self._illumination)
+            for opening in self._openings:
+                light = self._mean_light(opening.close_up.vertices)
+                opening.set_target(image, self._projected, light)
+
+    def render(self, expression: Float32[np.ndarray, " Ke"]) -> UInt8[np.ndarray, "H W 3"]:
+        """The target with another expression.
+
+        Args:
+            expression: activations in [0, 1].
+
+        Returns:
+            A new full frame. Outside `last_region` it is the target bit by bit, and everywhere
+            when the expression is the target's own.
+        """
+        change = np.asarray(expression, np.float32) - self._expression
+        x0, y0, x1, y1 = region = self.last_region
+        out = self._image.copy()
+        self._last_maps = None
+        if np.abs(change).max() < UNCHANGED or x1 <= x0 or y1 <= y0:
+            return out
+        with self._timed("mesh"):
+            moved = self._camera.displace(self.evaluator.offsets(change))
+            projected = self._projected + moved
+        with self._timed("flow"):
+            self._last_maps = maps = self._maps(projected, moved)
+        with self._timed("warp"):
+            skin = self._warp(maps)
+        with self._timed("eyes"):
+            for eye in self._eyes:
+                self._paint(skin, eye, projected, moved, maps)
+        with self._timed("mouth"):
+            if self._mouth is not None:
+                self._paint(skin, self._mouth, projected, moved, maps)
+        with self._timed("composite"):
+            rows, columns = inside(self._grid.box, region)
+            out[y0:y1, x0:x1] = skin[rows, columns]
+        return out
+
+    def last_flow(self) -> Float32[np.ndarray, "H W 2"]:
+        """Backward flow (x, y) of the last frame, pixels of the image.
+
+        Where the frame shows skin, its pixel p is the target's at p + flow(p).
+        """
+        height, width = self._image.shape[:2]
+        flow = np.zeros((height, width, 2), np.float32)
+        x0, y0, x1, y1 = self.last_region
+        if self._last_maps is not None and x1 > x0 and y1 > y0:
+            rows, columns = inside(self._grid.box, self.last_region)
+            flow[y0:y1, x0:x1] = self._grid.to_pixels(self._last_maps)[rows, columns, :2]
+        return flow
+
+    def _maps(self, projected, moved) -> Float32[np.ndarray, "R C 3"]:
+        """Flow in pixels and the shading's relative change, in the grid's cells."""
+        change = np.zeros(len(moved), np.float32)
+        if self.relight:
+            normals = camera_normals(projected, self.anatomy.skin)
+            change = shading_change(self._normals, normals, self._light_luma, self._skin_vertices)
+        attributes = np.column_stack([-moved[:, :2], change]).astype(np.float32)
+        maps, known, self._buffers = vertex_maps(
+            self._grid, projected, self.anatomy.skin, attributes, self._buffers
+        )
+        extend(maps, known)
+        if self.relight:
+            maps[..., 2] *= cv2.blur(known.astype(np.float32), (5, 5))  # walls are not relit
+            sigma = max(0.012 * self._eye_distance * self._grid.zoom[0], 0.5)
+            maps[..., 2] = np.exp(cv2.GaussianBlur(maps[..., 2], (0, 0), sigma)) - 1
+        return maps
+
+    def _warp(self, maps: Float32[np.ndarray, "R C 3"]) -> UInt8[np.ndarray, "h w 3"]:
+        """The grid's box of the target, moved and relit."""
+        skin = crop_box(self._image, self._grid.box).copy()
+        x0, y0, x1, y1 = moving_box(maps, self._grid)
+        if x1 > x0 and y1 > y0:
+            maps = self._grid.to_pixels(maps)[y0:y1, x0:x1]
+            corner = self._grid.box[0] + x0, self._grid.box[1] + y0
+            smooth = self._eye_distance >= LARGE
+            interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_CUBIC
+            moved = sample(self._image, sampling_map(maps, corner), interpolation)
+            if self.relight:
+                apply_gain(moved, maps[..., 2])
+            skin[y0:y1, x0:x1] = moved
+        return skin
+
+    def _paint(self, skin, opening: Opening, projected, moved, maps) -> None:
+        """An opening over the warped skin, as far as its rim has moved."""
+        weight = self._motion(opening.close_up.surroundings.rim(moved))
+        box = intersect(opening.grid.box, self._grid.box)
+        if weight == 0 or box[2] <= box[0] or box[3] <= box[1]:
+            return
+        color, alpha = opening.paint(projected, maps, self._grid, skin)
+        rows, columns = inside(opening.grid.box, box)
+        blend(skin[inside(self._grid.box, box)], color[rows, columns], alpha[rows, columns], weight)
+
+    def _motion(self, rim: Float32[np.ndarray, "R 2"]) -> float:
+        largest = float(np.abs(rim).max()) / self._eye_distance
+        x = min(max((largest - STILL) / (MOVED - STILL), 0.0), 1.0)
+        return x * x * (3 - 2 * x)
+
+    def _light(self, parameters: FaceParameters) -> Float32[np.ndarray, "9 3"]:
+        given = parameters.illumination[0].detach().cpu().numpy().astype(np.float32)
+        if not is_degenerate(given):
+            return given
+        points, facing = self._projected, self._normals[:, 2]
+        height, width = self._image.shape[:2]
+        inside_image = (points[:, 0] > 0) & (points[:, 0] < width - 1)
+        inside_image &= (points[:, 1] > 0) & (points[:, 1] < height - 1)
+        index = np.flatnonzero(inside_image & (facing > 0.3))[::12]
+        x, y = points[index, :2].T.copy()
+        if not len(index):
+            return estimate_illumination(*(np.zeros((0, 3), np.float32) for _ in range(3)))
+        colors = cv2.remap(self._image, x[None], y[None], cv2.INTER_LINEAR)[0]
+        albedo = self._albedo[index]
+        color = parameters.color[0].detach().cpu().numpy()
+        if color.any():
+            basis = self.model.color_basis.numpy()
+            albedo = albedo + np.tensordot(color, basis[:, index], 1).astype(np.float32)
+        return estimate_illumination(
+            colors.astype(np.float32) / 255, albedo.clip(0.02, 1), self._normals[index]
+        )
+
+    def _mean_light(self, vertices: np.ndarray) -> Float32[np.ndarray, " 3"]:
+        normals = self._normals[vertices[::8]]
+        normals = normals[normals[:, 2] > 0.3]
+        if not len(normals):
+            normals = np.array([[0, 0, 1]], np.float32)
+        return (sh_bands(normals) @ self._illumination).mean(0)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[stage] += time.perf_counter() - start

@@ -1,0 +1,111 @@
+"""A video with edited faces: decoding, reading, drawing and encoding side by side."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, progress_bar
+from xpress.editing.expression_editor import ExpressionEditor, FaceEdits
+from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample
+from xpress.media.sources import VideoSource
+from xpress.media.video import VideoWriter
+
+_Tracked = tuple[Fraction, np.ndarray, list[FaceSample | None]]
+
+
+class EditJob:
+    """Every frame of a video with the same action units, whatever the face does otherwise.
+
+    Args:
+        editor: finds, reads and edits faces.
+        source: the video.
+        units: as `parse_action_units` returns them.
+        face: largest, all, or an index from the left.
+        smoothing: filter pose and expression over time.
+        workers: frames that are drawn at the same time.
+    """
+
+    def __init__(
+        self,
+        editor: ExpressionEditor,
+        source: VideoSource,
+        units: dict[str, float],
+        face: str | int = "largest",
+        smoothing: bool = True,
+        workers: int = 2,
+    ) -> None:
+        self.editor = editor
+        self.source = source
+        self.units = units
+        self.face = face
+        self.smoothing = smoothing
+        self.workers = workers
+        self.times = StageTimes()
+        self.without = 0
+
+    def write(self, output: Path, progress: bool) -> None:
+        """Run it and print the summary.
+
+        Raises:
+            InputError: no frame shows a face, or the output cannot be written.
+        """
+        source, count = self.source, 0
+        sound = source.path if source.has_audio else None
+        with ExitStack() as stack:
+            drawn = stack.enter_context(closing(self._drawn()))
+            first = next(drawn)
+            size = (first[1].shape[1], first[1].shape[0])
+            writer = stack.enter_context(VideoWriter(output, source.fps, size, sound))
+            bar = stack.enter_context(progress_bar(source.frame_count, progress))
+            for time, frame in chain([first], drawn):
+                with self.times.measure("encode"):
+                    writer.write(frame, time)
+                count += 1
+                bar.update()
+            if self.without == count:
+                raise InputError(
+                    f"{source.name}: no face found in any frame; give one that shows a face"
+                )
+        kept = f"; {self.without} frames without a face left as they are" if self.without else ""
+        print(f"{output}: {self.times.summary(count)}{kept}")
+
+    def _tracked(self) -> Iterator[_Tracked]:
+        with closing(prefetch(self.times.over("decode", self.source.timed()))) as frames:
+            yield from self.times.over(
+                "extract",
+                self.editor.reenactor.track_faces(
+                    frames, self.face, self.source.name, self.smoothing
+                ),
+            )
+
+    def _drawn(self) -> Generator[tuple[Fraction, np.ndarray], None, None]:
+        idle: queue.SimpleQueue[FaceEdits] = queue.SimpleQueue()
+        for _ in range(self.workers):
+            idle.put(FaceEdits(self.editor.editors, self.units))
+
+        def draw(frame: _Tracked) -> tuple[Fraction, np.ndarray]:
+            time, image, faces = frame
+            if not any(face is not None for face in faces):
+                return time, image
+            edits = idle.get()
+            try:
+                with self.times.measure("edit"):
+                    return time, edits(image, faces).image
+            finally:
+                idle.put(edits)
+
+        return ordered_map(draw, self._counted(), self.workers)
+
+    def _counted(self) -> Iterator[_Tracked]:
+        with closing(prefetch(self._tracked())) as frames:
+            for frame in frames:
+                self.without += not any(face is not None for face in frame[2])
+                yield frame

@@ -1,0 +1,84 @@
+"""What `task=extract` writes: parameters, mesh and overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from xpress.commands.overlay import Overlay
+from xpress.commands.pipeline import StageTimes, prefetch, progress_bar
+from xpress.errors import InputError
+from xpress.extraction.face_reader import FaceReader
+from xpress.extraction.face_sample import FaceSample
+from xpress.media.sources import VideoSource
+from xpress.media.video import VideoWriter
+from xpress.morphable.action_units import ACTION_UNIT_NAMES
+from xpress.morphable.io.obj import write_obj
+from xpress.structures import FaceParameters
+
+
+def extract_video(
+    reader: FaceReader,
+    source: VideoSource,
+    folder: Path,
+    face: str | int,
+    smoothing: bool,
+    progress: bool,
+    times: StageTimes,
+) -> list[list[FaceSample | None]]:
+    """Write the overlay; returns each face's track, parameters only."""
+    overlay = Overlay(reader.model)
+    tracks: list[list[FaceSample | None]] = []
+    sound = source.path if source.has_audio else None
+    assert source.size is not None
+    with ExitStack() as stack:
+        decoded = stack.enter_context(closing(prefetch(times.over("decode", source.timed()))))
+        tracked = reader.track_faces(decoded, face, source.name, smoothing)
+        extracted = stack.enter_context(closing(prefetch(times.over("extract", tracked))))
+        writer = stack.enter_context(
+            VideoWriter(folder / "overlay.mp4", source.fps, source.size, sound)
+        )
+        bar = stack.enter_context(progress_bar(source.frame_count, progress))
+        for number, (time, image, faces) in enumerate(extracted):
+            tracks += [[None] * number for _ in range(len(faces) - len(tracks))]
+            for track, found in zip(tracks, faces, strict=True):
+                track.append(found)
+            with times.measure("draw"):
+                drawn = overlay(image, [found for found in faces if found is not None])
+            with times.measure("encode"):
+                writer.write(drawn, time)
+            bar.update()
+    if not any(item is not None for track in tracks for item in track):
+        raise InputError(f"{source.name}: no face found in any frame; give one that shows a face")
+    return tracks
+
+
+def write_track(
+    reader: FaceReader, folder: Path, track: Sequence[FaceSample | None], fps: Fraction
+) -> None:
+    """`params.npz`: frames without a face repeat the last one, those before the first its."""
+    last = next(item for item in track if item is not None)
+    held = []
+    for item in track:
+        last = last if item is None else item
+        held.append(last)
+    FaceParameters.cat([face.parameters for face in held]).save(
+        folder / "params.npz",
+        landmarks68=np.array([face.landmarks68 for face in held], np.float32),
+        contours=np.array([face.contours for face in held], np.float32),
+        detected=np.array([item is not None for item in track]),
+        action_units=reader.action_units(np.array([f.expression for f in held])).astype("f4"),
+        action_unit_names=np.array(ACTION_UNIT_NAMES),
+        fps=np.array([fps.numerator, fps.denominator]),
+    )
+
+
+def write_mesh(reader: FaceReader, path: Path, face: FaceSample) -> None:
+    """The face in model space with its albedo."""
+    model, p = reader.model, face.parameters
+    vertices = model.vertices(p.identity, p.expression)[0].numpy()
+    write_obj(path, vertices, model.triangles.numpy(), model.colors(p.color)[0].numpy())

@@ -1,0 +1,89 @@
+"""The functions behind `infer.py task=reenact|extract|demo`: files in, files out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from xpress.commands.outputs import (
+    check_output,
+    check_suffix,
+    new_folders_kept_on_success,
+)
+from xpress.commands.pipeline import use_threads
+from xpress.commands.reenact_video import VideoJob, photo_faces
+from xpress.media.images import IMAGE_SUFFIXES, read_image, write_image
+from xpress.media.sources import ImageSource, open_source
+from xpress.media.video import VIDEO_SUFFIXES
+from xpress.reenactment.options import Options
+from xpress.reenactment.reenactor import Reenactor
+
+PathLike = str | os.PathLike
+
+
+def reenact(
+    source: PathLike | int,
+    target: PathLike,
+    output: PathLike,
+    motion: str = "relative",
+    strength: float = 1.0,
+    regions: Sequence[str] | None = None,
+    face: str | int = "largest",
+    mouth: str = "generator",
+    source_neutral: PathLike | None = None,
+    smoothing: bool = True,
+    overwrite: bool = True,
+    progress: bool = True,
+    threads: int = 2,
+    weights: PathLike | None = None,
+    reenactor: Reenactor | None = None,
+) -> None:
+    """Move the target's face with the source's expression and write the result.
+
+    The output has the source's frames: their number, rate and times. A target video that is
+    shorter is played back and forth; with a photograph as the source the target's own frames
+    count. The sound is the source's, with which the lips move, else the target video's. Frames
+    in which the source shows no face hold its last expression.
+
+    Args:
+        source: video, photograph, recorded parameters, or number of a camera.
+        target: photograph or video.
+        output: .mp4, .mov or .mkv; a picture if source and target are photographs.
+        motion: relative or absolute.
+        strength: factor on the expression's change.
+        regions: of mouth, eyes, brows; None moves all of the face.
+        face: of the target: largest, all, or an index from the left.
+        mouth: what fills the opened mouth: generator, model or none.
+        source_neutral: picture of the source's resting face.
+        smoothing: filter videos over time.
+        overwrite: replace an output that exists.
+        progress: show a progress bar.
+        threads: frames that are drawn at the same time.
+        weights: folder of own networks, see `Reenactor.from_pretrained`.
+        reenactor: loaded weights; the package's by default.
+
+    Raises:
+        InputError: an input or option is wrong; nothing is written.
+    """
+    options = Options(motion, float(strength), regions, face, smoothing)
+    with ExitStack() as stack:
+        stack.enter_context(new_folders_kept_on_success(output))
+        output = check_output(output, [source, target, source_neutral], overwrite)
+        use_threads(threads)
+        driving = stack.enter_context(open_source(source))
+        driven = stack.enter_context(open_source(target))
+        stills = driving.frame_count == 1 and isinstance(driven, ImageSource)
+        why = "two photos give a photo" if stills else "this gives a video"
+        check_suffix(output, IMAGE_SUFFIXES if stills else VIDEO_SUFFIXES, why)
+        calm = None if source_neutral is None else read_image(source_neutral)
+        reenactor = reenactor or Reenactor.from_pretrained(weights or "default", mouth=mouth)
+        if stills:
+            assert isinstance(driven, ImageSource)
+            stage = reenactor.stage(options)
+            stage.set(driven.image, photo_faces(reenactor, driven, face))
+            write_image(output, stage.render(next(reenactor.driver(driving, False, calm))))
+            print(f"{output}: written")
+            return
+        reenactor.stage(options)  # wrong options are told before the work
+        VideoJob(reenactor, driving, driven, options, threads).write(output, calm, progress)

@@ -1,0 +1,193 @@
+"""A video from a source and a target: decoding, rendering and encoding side by side."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, progress_bar
+from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample
+from xpress.media.sources import CameraSource, FrameSource, ImageSource, VideoSource
+from xpress.media.video import VideoWriter
+from xpress.reenactment.options import Options
+from xpress.reenactment.reenactor import Reenactor
+from xpress.reenactment.target_video import RestedFace, Shuttle, Stage, TargetFrames
+from xpress.transfer.driver import DriverFrame
+from xpress.transfer.resting_face import LOOK_AHEAD
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One frame to draw."""
+
+    time: Fraction
+    driver: DriverFrame
+    image: np.ndarray
+    faces: list[RestedFace | None]
+
+
+class VideoJob:
+    """A video output: decoding, extraction, rendering and encoding on threads of their own.
+
+    Args:
+        reenactor: the composition.
+        driving: gives the expression.
+        driven: photograph or video that receives it.
+        options: how.
+        workers: frames that are drawn at the same time.
+    """
+
+    def __init__(
+        self,
+        reenactor: Reenactor,
+        driving: FrameSource,
+        driven: FrameSource,
+        options: Options,
+        workers: int = 2,
+    ) -> None:
+        self.reenactor = reenactor
+        self.workers = workers
+        self.driving = driving
+        self.driven = driven
+        self.options = options
+        self.times = StageTimes()
+        self.missed = 0
+        self.still = 0
+
+    def write(self, output: Path, calm: np.ndarray | None, progress: bool) -> None:
+        """Run it and print the summary."""
+        leading = self.driven if self.driving.frame_count == 1 else self.driving
+        sounding = [s for s in (self.driving, self.driven) if s.has_audio]
+        count = 0
+        with ExitStack() as stack:
+            driver = stack.enter_context(closing(prefetch(self._driver(calm))))
+            rendered = stack.enter_context(closing(self._render(driver)))
+            first = next(rendered)
+            size = (first[1].shape[1], first[1].shape[0])
+            sound = sounding[0].path if sounding else None
+            writer = stack.enter_context(VideoWriter(output, leading.fps, size, sound))
+            bar = stack.enter_context(progress_bar(leading.frame_count, progress))
+            for time, frame in chain([first], rendered):
+                with self.times.measure("encode"):
+                    writer.write(frame, time)
+                count += 1
+                bar.update()
+        notes = ""
+        if self.missed:
+            notes += f"; the last expression held in {self.missed} frames without a face"
+        if self.still:
+            notes += f"; {self.still} frames of the target without a face left as they are"
+        print(f"{output}: {self.times.summary(count)}{notes}")
+
+    def _driver(self, calm: np.ndarray | None) -> Iterator[DriverFrame]:
+        frames = None
+        if isinstance(self.driving, VideoSource | CameraSource):
+            frames = prefetch(self.times.over("decode", self.driving.timed()))
+        faces = self.reenactor.driver(self.driving, self.options.smoothing, calm, frames)
+        try:
+            yield from self.times.over("extract", faces)
+        finally:
+            if frames is not None:
+                frames.close()
+
+    def _render(
+        self, driver: Iterator[DriverFrame]
+    ) -> Generator[tuple[Fraction, np.ndarray], None, None]:
+        """Drawn by several stages side by side, each with the picture it was given last."""
+        idle: queue.SimpleQueue[Stage] = queue.SimpleQueue()
+        for _ in range(self.workers):
+            idle.put(self.reenactor.stage(self.options))
+
+        def draw(task: _Task) -> tuple[Fraction, np.ndarray]:
+            stage = idle.get()
+            try:
+                if stage.image is not task.image:
+                    with self.times.measure("target"):
+                        stage.set(task.image, task.faces)
+                with self.times.measure("render"):
+                    return task.time, stage.render(task.driver)
+            finally:
+                idle.put(stage)
+
+        return ordered_map(draw, self._tasks(driver), self.workers)
+
+    def _tasks(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
+        for task in self._photo(driver) if self._is_photo else self._video(driver):
+            self.missed += not task.driver.detected
+            self.still += not any(face is not None for face in task.faces)
+            yield task
+
+    @property
+    def _is_photo(self) -> bool:
+        return isinstance(self.driven, ImageSource)
+
+    def _photo(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
+        assert isinstance(self.driven, ImageSource)
+        image = self.driven.image
+        faces = photo_faces(self.reenactor, self.driven, self.options.face)
+        for frame in driver:
+            yield _Task(frame.time, frame, image, faces)
+
+    def _video(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
+        with closing(self._shuttle()) as shuttle:
+            if self.driving.frame_count == 1:
+                frame = next(driver)
+                moments = ((time, frame) for time in shuttle.times())
+            else:
+                moments = ((frame.time, frame) for frame in driver)
+            for time, frame in moments:
+                yield _Task(time, frame, *shuttle.at(time))
+
+    def _shuttle(self) -> Shuttle:
+        driven, driving = self.driven, self.driving
+        longest = (driving.frame_count or 0) / driving.fps
+        shorter = (driven.frame_count or 0) / driven.fps < longest
+        return Shuttle(target_frames(self.reenactor, driven, self.options), keep=shorter)
+
+
+def photo_faces(
+    reenactor: Reenactor, target: ImageSource, face: str | int
+) -> list[RestedFace | None]:
+    """The wanted faces of a photograph with their rest."""
+    return [reenactor.rested(found) for found in reenactor.find(target.image, face, target.name)]
+
+
+def target_frames(reenactor: Reenactor, target: FrameSource, options: Options) -> TargetFrames:
+    """The target's frames with its faces and their rest, found in its first seconds."""
+
+    def tracked():
+        return reenactor.track_faces(target.timed(), options.face, target.name, options.smoothing)
+
+    seen: list[list[FaceSample]] = []
+    with closing(tracked()) as frames:
+        for time, _, faces in frames:
+            seen += [[] for _ in range(len(faces) - len(seen))]
+            for past, face in zip(seen, faces, strict=True):
+                if face is not None:
+                    past.append(face)
+            if time >= LOOK_AHEAD and any(seen):
+                break
+    if not any(seen):
+        raise InputError(f"{target.name}: no face found in any frame; give one that shows a face")
+    rests = [
+        reenactor.resting.of_clip(
+            np.array([face.expression for face in past]), np.array([face.identity for face in past])
+        )
+        if past
+        else None
+        for past in seen
+    ]
+    for time, image, faces in tracked():
+        rested = [
+            None if face is None or rest is None else RestedFace(face, rest)
+            for face, rest in zip(faces, rests, strict=False)
+        ]
+        yield time, image, rested

@@ -1,0 +1,223 @@
+"""Crop to face parameters through ONNX Runtime, without torch in the loop."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample, turn_light, turn_rotation, upright_crop
+from xpress.extraction.onnx_sessions import open_session
+from xpress.media.crop import Crop
+from xpress.models.face_autoencoder.code import (
+    AMBIENT,
+    CENTER,
+    EXPRESSION_BIAS,
+    PIXELS_PER_UNIT,
+    ROTATION_UNIT,
+    SCALE_UNIT,
+    TRANSLATION_UNIT,
+    CodeLayout,
+)
+from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.signals import SIGNALS
+from xpress.rendering.lighting import SH_0
+
+SETTLED = 0.01
+"""Crop sides by which a still's crop may move before it counts as settled."""
+
+
+class EncoderSession:
+    """An exported encoder: crops in, codes out.
+
+    Args:
+        path: the `.onnx` file; its card, with the code's layout, is the `.json` beside it.
+        threads: of ONNX Runtime inside one call; more than one pays only for batches.
+
+    Attributes:
+        layout: of the code.
+        signal_gain: share of each signal's motion that the encoder reads; see `calibrate`.
+
+    Raises:
+        InputError: one of the two files is missing or is none.
+    """
+
+    def __init__(self, path: str | os.PathLike, threads: int = 1) -> None:
+        path = Path(path)
+        self.layout = read_layout(path.with_suffix(".json"))
+        self.signal_gain = read_signal_gain(path.with_suffix(".json"))
+        self._session = open_session(path, threads, "encoder")
+        outputs = self._session.get_outputs()[0].shape[-1]
+        if outputs != self.layout.outputs:
+            raise InputError(
+                f"{path}: its code has {outputs} numbers, its card says {self.layout.outputs}; "
+                "export both together"
+            )
+
+    def __call__(self, crops: UInt8[np.ndarray, "B S S 3"]) -> Float32[np.ndarray, "B K"]:
+        """Codes of RGB crops."""
+        # one pass that scales and orders the channels; ONNX Runtime wants them contiguous
+        image = np.empty((len(crops), 3, *crops.shape[1:3]), np.float32)
+        np.multiply(crops.transpose(0, 3, 1, 2), np.float32(1 / 255), out=image)
+        return self._session.run(["code"], {"image": image})[0]
+
+
+def read_layout(card: Path) -> CodeLayout:
+    """The code's layout from an encoder's JSON card.
+
+    Raises:
+        InputError: no such card, or it states no layout.
+    """
+    try:
+        return CodeLayout(**json.loads(card.read_text(encoding="utf-8"))["layout"])
+    except FileNotFoundError as error:
+        raise InputError(f"{card}: no such card; it belongs beside the encoder") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{card}: states no layout of the code; export it again") from error
+
+
+def read_signal_gain(card: Path) -> Float[np.ndarray, "7"]:
+    """What `calibrate` has written into an encoder's card; ones without it."""
+    gains = json.loads(card.read_text(encoding="utf-8")).get("signal_gain", {})
+    return np.array([float(gains.get(name, 1.0)) for name in SIGNALS])
+
+
+class CodeDecoder:
+    """`CodeLayout.parameters` and the model's landmarks in numpy, one face at a time.
+
+    Args:
+        layout: of the code.
+        model: the face model reduced to its landmarks.
+    """
+
+    def __init__(self, layout: CodeLayout, model: LandmarkModel) -> None:
+        self.layout = layout
+        self._stops = np.cumsum(layout.lengths)[:-1]
+        self._mean = model.mean.numpy()
+        bases = (model.identity_basis, model.expression_basis)
+        self._bases = tuple(b.reshape(len(b), -1).numpy() for b in bases)
+        if (layout.identity, layout.expression) != tuple(map(len, bases)):
+            raise InputError(
+                f"the encoder gives {layout.identity} identity and {layout.expression} expression "
+                f"coefficients, the face model takes {len(bases[0])} and {len(bases[1])}; "
+                "use the pair that was trained together"
+            )
+
+    def __call__(self, code: Float32[np.ndarray, " K"], crop: Crop) -> FaceSample:
+        """The face in pixels of the picture that `crop` was cut from."""
+        size = self.layout.size
+        identity, expression, color, light, rotation, shift, zoom, presence = np.split(
+            code.astype(np.float64), self._stops
+        )
+        expression = _sigmoid(expression + EXPRESSION_BIAS)
+        light = light.reshape(9, 3).copy()
+        light[0] += AMBIENT / SH_0
+        rotation = rotation * ROTATION_UNIT
+        translation = (shift * TRANSLATION_UNIT + np.array(CENTER)) * size
+        scale = float(np.exp(zoom[0] * SCALE_UNIT)) * (PIXELS_PER_UNIT * size)
+        if crop.angle:
+            rotation, light = turn_rotation(rotation, crop.angle), turn_light(light, crop.angle)
+        translation, scale = crop.to_image(translation), scale / crop.zoom
+        points = self.points(identity, expression, rotation, translation, scale)
+        return FaceSample(
+            identity=identity,
+            expression=expression,
+            color=color,
+            illumination=light,
+            rotation=rotation,
+            translation=translation,
+            scale=scale,
+            landmarks68=points[:68],
+            contours=points[68:],
+            presence=float(_sigmoid(presence)[0]),
+        )
+
+    def points(
+        self,
+        identity: Float[np.ndarray, " Ki"],
+        expression: Float[np.ndarray, " Ke"],
+        rotation: Float[np.ndarray, "3"],
+        translation: Float[np.ndarray, "2"],
+        scale: float,
+    ) -> Float[np.ndarray, "206 2"]:
+        """The 68 landmarks, then the contour points, projected into the picture."""
+        offsets = identity @ self._bases[0] + expression @ self._bases[1]
+        points = self._mean + offsets.reshape(-1, 3)
+        camera = rotation_matrix(rotation)[:2] * np.array([[scale], [-scale]])
+        return points @ camera.T + translation
+
+    def update(self, face: FaceSample, **changes) -> FaceSample:
+        """The face with some parameters changed and its landmarks to match."""
+        face = face.replace(**changes)
+        points = self.points(
+            face.identity, face.expression, face.rotation, face.translation, face.scale
+        )
+        return face.replace(landmarks68=points[:68], contours=points[68:])
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """What the tracker and the reenactor ask of an extractor; see `FaceExtractor`."""
+
+    def __call__(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop) -> FaceSample:
+        """The face inside `crop` of a picture."""
+
+    def settled(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop) -> FaceSample:
+        """The face that `crop` shows at least in part."""
+
+    def update(self, face: FaceSample, **changes) -> FaceSample:
+        """The face with some parameters changed and its landmarks to match."""
+
+
+class FaceExtractor:
+    """Cuts a crop, encodes it and decodes the code.
+
+    Args:
+        encoder: `EncoderSession`, or any function from uint8 crops to codes.
+        decoder: turns a code into parameters and landmarks.
+    """
+
+    def __init__(self, encoder: Callable[[np.ndarray], np.ndarray], decoder: CodeDecoder) -> None:
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def __call__(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop) -> FaceSample:
+        """The face inside `crop` of a picture."""
+        return self.decoder(self.encoder(crop.cut(image)[None])[0], crop)
+
+    def update(self, face: FaceSample, **changes) -> FaceSample:
+        """As `CodeDecoder.update`."""
+        return self.decoder.update(face, **changes)
+
+    def settled(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop, rounds: int = 4) -> FaceSample:
+        """Encode, crop anew around the landmarks found, and repeat until the crop stays."""
+        face = self(image, crop)
+        for _ in range(rounds - 1):
+            following = upright_crop(face.landmarks68, crop.size)
+            moved = np.hypot(*np.subtract(following.center, crop.center)) / crop.side
+            if moved < SETTLED and abs(following.side / crop.side - 1) < SETTLED:
+                break
+            crop = following
+            face = self(image, crop)
+        return face
+
+
+def rotation_matrix(axis_angle: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
+    """Rodrigues' formula in numpy."""
+    angle = float(np.sqrt(axis_angle @ axis_angle))
+    x, y, z = axis_angle
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    if angle < 1e-6:
+        return np.eye(3) + cross
+    half = np.sin(angle / 2) / angle
+    return np.eye(3) + np.sin(angle) / angle * cross + 2 * half * half * (cross @ cross)
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -60, 60)))

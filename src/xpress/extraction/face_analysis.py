@@ -1,0 +1,29 @@
+"""What is read from one face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from xpress.structures import FaceParameters
+
+
+@dataclass(frozen=True)
+class FaceAnalysis:
+    """One face of one picture.
+
+    Attributes:
+        parameters: in pixels of the picture, a batch of one.
+        landmarks68: iBUG-68, pixels.
+        contours: Face Mesh contour points, pixels.
+        detected: False where a video shows no face and the last one's values are held.
+        action_units: intensities in [0, 1], see `morphable.action_units.ACTION_UNITS`.
+    """
+
+    parameters: FaceParameters
+    landmarks68: Float[np.ndarray, "68 2"]
+    contours: Float[np.ndarray, "138 2"]
+    detected: bool
+    action_units: Float[np.ndarray, "17"]

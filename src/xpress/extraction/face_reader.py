@@ -1,0 +1,187 @@
+"""The reading half: pictures and videos in, face parameters out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import UInt8
+
+from xpress.extraction.detection import STILL_ROTATIONS, Detector, FaceDetector, choose_faces
+from xpress.extraction.encoder import CodeDecoder, EncoderSession, Extractor, FaceExtractor
+from xpress.extraction.face_analysis import FaceAnalysis
+from xpress.extraction.face_sample import FaceSample, Timed
+from xpress.extraction.one_euro_filter import FaceFilter
+from xpress.extraction.refinement import FaceRefiner, Refinement
+from xpress.extraction.tracking import PRESENT, FaceTracker, track_all
+from xpress.extraction.weight_files import ENCODER, MODEL, weight_files
+from xpress.media.images import read_image
+from xpress.morphable.action_units import ActionUnits
+from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.model import MorphableModel
+
+Image = UInt8[np.ndarray, "H W 3"]
+TimedFrames = Iterable[tuple[Fraction, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class PretrainedEncoder:
+    """A loaded encoder with its face model.
+
+    Attributes:
+        model: the face model.
+        encoder: the network that reads faces.
+        extractor: with the encoder in it.
+    """
+
+    model: MorphableModel
+    encoder: EncoderSession
+    extractor: FaceExtractor
+
+
+def load_encoder(name: str | os.PathLike = "default", threads: int = 1) -> PretrainedEncoder:
+    """Load face model and encoder.
+
+    Args:
+        name: see `weight_files.weight_files`.
+        threads: of the network.
+
+    Raises:
+        InputError: no such folder, nothing in it, or a file of it cannot be read.
+    """
+    with weight_files(name) as found:
+        encoder = EncoderSession(found[ENCODER], threads)
+        own = MODEL in found.own
+        model = MorphableModel.load(found[MODEL]) if own else MorphableModel.default()
+    extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, LandmarkModel.of(model)))
+    return PretrainedEncoder(model, encoder, extractor)
+
+
+class FaceReader:
+    """Finds faces in photographs and videos, and reads their parameters.
+
+    >>> reader = FaceReader.from_pretrained()
+    >>> analysis = reader.extract("portrait.jpg")
+
+    Args:
+        model: the face model.
+        extractor: reads a face's parameters from a crop.
+        detector: finds faces.
+        size: pixels of the encoder's crop.
+    """
+
+    def __init__(
+        self,
+        model: MorphableModel,
+        extractor: Extractor,
+        detector: Detector | None = None,
+        size: int = 128,
+    ) -> None:
+        self.model = model
+        self.extractor = extractor
+        self.detector = detector or FaceDetector()
+        self.size = size
+        self.action_units = ActionUnits(model.expression_names)
+
+    @classmethod
+    def from_pretrained(cls, name: str | os.PathLike = "default", threads: int = 1) -> FaceReader:
+        """Load face model and encoder; see `load_encoder`."""
+        loaded = load_encoder(name, threads)
+        return cls(loaded.model, loaded.extractor, size=loaded.encoder.layout.size)
+
+    def find(self, image: Image, face: str | int = "largest", name: str = "picture"):
+        """The wanted faces of a photograph.
+
+        Args:
+            image: RGB.
+            face: largest, all (left to right), or an index from the left.
+            name: for messages.
+
+        Returns:
+            A list of `FaceSample`, in pixels of the picture.
+
+        Raises:
+            InputError: there is no such face.
+        """
+        found = self.detector(image, STILL_ROTATIONS)
+        samples = {item: self.extractor.settled(image, item.crop(self.size)) for item in found}
+        found = [item for item in found if samples[item].presence >= PRESENT]
+        return [samples[item] for item in choose_faces(found, face, name)]
+
+    def refine(self, image: Image, faces: Sequence[FaceSample], steps: int) -> list[Refinement]:
+        """Faces of a photograph after so many Gauss-Newton steps; see `refine.FaceRefiner`."""
+        refiner = FaceRefiner(self.model)
+        return [refiner(image, face, steps) for face in faces]
+
+    def extract(
+        self, image: Image | str | os.PathLike, face: str | int = "largest", refine: int = 0
+    ) -> FaceAnalysis:
+        """Parameters, landmarks and action units of one face of a photograph.
+
+        Args:
+            image: RGB array or a file.
+            face: largest, or an index from the left.
+            refine: Gauss-Newton steps on landmarks and colours.
+
+        Raises:
+            InputError: no such file or face.
+        """
+        array, name = read_picture(image)
+        found = self.find(array, face, name)[0]
+        return self.analysis(self.refine(array, [found], refine)[0].face if refine else found)
+
+    def analysis(self, face: FaceSample, detected: bool = True) -> FaceAnalysis:
+        """A face with its action units."""
+        units = self.action_units(face.expression)
+        return FaceAnalysis(face.parameters, face.landmarks68, face.contours, detected, units)
+
+    def track(self, frames: TimedFrames, smoothing: bool = True) -> Iterator[Timed]:
+        """The largest face of each frame of a video, None where it is out of sight."""
+        tracker = FaceTracker(self.detector, self.extractor, size=self.size)
+        smooth = FaceFilter(steady_identity=False) if smoothing else None
+        for time, image in frames:
+            yield time, self._smoothed(tracker(image), smooth, time)
+
+    def track_faces(
+        self, frames: TimedFrames, face: str | int, name: str, smoothing: bool = True
+    ) -> Iterator[tuple[Fraction, np.ndarray, list[FaceSample | None]]]:
+        """Each frame with the wanted faces, which are chosen in the first frame that shows any.
+
+        Raises:
+            InputError: no face of that number there, or no face in any frame.
+        """
+        trackers: list[FaceTracker] = []
+        filters: list[FaceFilter | None] = []
+        for number, (time, image) in enumerate(frames):
+            if not trackers and number % 5 == 0:
+                found = self.detector(image)
+                if found:
+                    chosen = choose_faces(found, face, name)
+                    trackers = track_all(self.detector, self.extractor, image, chosen, self.size)
+                    filters = [FaceFilter() if smoothing else None for _ in trackers]
+            faces = [
+                self._smoothed(tracker(image), smooth, time)
+                for tracker, smooth in zip(trackers, filters, strict=True)
+            ]
+            yield time, image, faces
+
+    def _smoothed(
+        self, face: FaceSample | None, smooth: FaceFilter | None, time: Fraction
+    ) -> FaceSample | None:
+        if smooth is None:
+            return face
+        if face is None:
+            smooth.reset()
+            return None
+        filtered = smooth(face, float(time))
+        return self.extractor.update(filtered)
+
+
+def read_picture(image: np.ndarray | str | os.PathLike) -> tuple[np.ndarray, str]:
+    """A picture, RGB, and its name for messages."""
+    if isinstance(image, np.ndarray):
+        return image, "picture"
+    return read_image(image), str(image)

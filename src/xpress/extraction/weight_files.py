@@ -1,0 +1,130 @@
+"""Which files of networks are taken: the package's, or those of a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from xpress.errors import InputError
+
+MODEL = "morphable.safetensors"
+ENCODER = "encoder.onnx"
+MOUTH = "mouth.onnx"
+EDITORS = {"ganimation": "ganimation.onnx", "dft_net": "dft_net.onnx"}
+NETWORKS = (ENCODER, MOUTH, *EDITORS.values())
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """Where the networks lie.
+
+    Attributes:
+        own: the user's files by the package's names.
+        assets: folder of the package's.
+    """
+
+    own: Mapping[str, Path]
+    assets: Path
+
+    def __getitem__(self, name: str) -> Path:
+        """The user's file, or else the package's, which may not exist."""
+        return self.own.get(name, self.assets / name)
+
+    def has(self, name: str) -> bool:
+        """Whether the file is the user's, who is told if it is lost, or is in the package."""
+        return name in self.own or self[name].exists()
+
+
+@contextmanager
+def weight_files(name: str | os.PathLike = "default") -> Iterator[WeightFiles]:
+    """The files of `default` or of the user's weights.
+
+    Args:
+        name: `default` for the weights in the package; a folder that `train.py … export=DIR` has
+            written: an encoder, with its face model where that is another than the package's, a
+            mouth generator, an editor, or all; or the `.safetensors` file of
+            `export=NAME.safetensors`, with the two beside it. What is lacking comes from the
+            package.
+
+    Raises:
+        InputError: no such folder, or nothing in it.
+    """
+    with as_file(files("xpress") / "assets") as assets:
+        yield WeightFiles({} if name == "default" else _own_files(Path(name)), assets)
+
+
+@contextmanager
+def weights_file(name: str | os.PathLike, file: str) -> Iterator[Path]:
+    """One network of a folder of weights, or the package's.
+
+    Args:
+        name: as of `weight_files`.
+        file: of `NETWORKS`.
+
+    Raises:
+        InputError: as `weight_files`, or neither has it.
+    """
+    with weight_files(name) as found:
+        if not found[file].exists():
+            raise InputError(
+                f"{file}: neither in the package nor in a folder given as weights=…; train one "
+                f"with train.py task={Path(file).stem} export=DIR"
+            )
+        yield found[file]
+
+
+def _own_files(given: Path) -> dict[str, Path]:
+    """The user's files by the package's names."""
+    if given.is_file():
+        return _of_one_network(given)
+    if not given.is_dir():
+        raise InputError(
+            f"{given}: no such folder of weights; give one that train.py … export=DIR wrote"
+        )
+    # A card alone counts, so that a lost network is told and not replaced.
+    found = {
+        name: given / name
+        for name in NETWORKS
+        if (given / name).exists() or (given / name).with_suffix(".json").exists()
+    }
+    if not found:
+        raise InputError(
+            f"{given}: holds none of {', '.join(NETWORKS)}; give a folder that "
+            "train.py … export=DIR wrote"
+        )
+    if (given / MODEL).exists():
+        if ENCODER not in found:
+            raise InputError(
+                f"{given}: {MODEL} without the {ENCODER} that was trained with it; put both there"
+            )
+        found[MODEL] = given / MODEL
+    return found
+
+
+def _of_one_network(file: Path) -> dict[str, Path]:
+    """The network of `export=NAME.safetensors`; its card tells which one it is."""
+    card = file.with_suffix(".json")
+    try:
+        details = json.loads(card.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{card}: no card beside the weights; export them again") from error
+    known = {"layout": ENCODER, "ratio": MOUTH}
+    names = [name for entry, name in known.items() if entry in details]
+    names += [EDITORS[details["kind"]]] if details.get("kind") in EDITORS else []
+    if not names:
+        raise InputError(f"{card}: of no encoder, mouth generator or editor; export again")
+    found = {names[0]: file.with_suffix(".onnx")}
+    model = file.with_name(MODEL)
+    return found | ({MODEL: model} if names[0] == ENCODER and model.exists() else {})
+
+
+def encoder_digest(weights: str | os.PathLike = "default") -> str:
+    """Hash of the encoder's file that `weight_files` finds."""
+    with weight_files(weights) as found:
+        return hashlib.sha256(found[ENCODER].read_bytes()).hexdigest()

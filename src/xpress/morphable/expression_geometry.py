@@ -1,0 +1,146 @@
+"""The signals of an expression as linear functions of it, in the face's own frame.
+
+`morphable.signals` measures them in a picture; on the frontal model each is linear in the
+activations, so a wanted mouth opening or lid gap can be solved for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from xpress.morphable.landmark_model import OUTER_EYE_CORNERS, LandmarkModel
+from xpress.morphable.regions import moved_by
+
+OPENING, WIDTH, SMILE, LID_RIGHT, LID_LEFT, BROW_RIGHT, BROW_LEFT = range(7)
+LIDS = [LID_RIGHT, LID_LEFT]
+
+ROWS = {
+    "mouth": [OPENING, WIDTH, SMILE],
+    "eyes": LIDS,
+    "brows": [BROW_RIGHT, BROW_LEFT],
+}
+"""Signals of each of the `REGIONS`."""
+_RIDGE = 1e-4
+"""Squared eye distances per activation: keeps weak shapes from large steps."""
+_ENOUGH = 5e-4
+"""Eye distances that nobody sees."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An expression and the signals that it gives its owner's face.
+
+    What the encoder puts into the identity of one frame moves the face as well, so the signals
+    say more than the expression alone.
+
+    Attributes:
+        expression: activations in [0, 1].
+        signals: in the order of `morphable.signals.SIGNALS`, eye distances.
+    """
+
+    expression: Float[np.ndarray, " Ke"]
+    signals: Float[np.ndarray, "7"]
+
+
+class ExpressionGeometry:
+    """Mouth opening, width and smile, lid gaps and brow heights of expressions.
+
+    All are in distances of the mean face's outer eye corners, in the order of
+    `morphable.signals.SIGNALS`.
+
+    Args:
+        model: the face model reduced to its landmarks.
+        expression_names: of its expression basis.
+    """
+
+    def __init__(self, model: LandmarkModel, expression_names: Sequence[str]) -> None:
+        self.names = list(expression_names)
+        self._mean = _signals(model.mean.numpy()[None])[0]
+        self._identity = _signals(model.identity_basis.numpy())
+        self._expression = _signals(model.expression_basis.numpy())
+        eye = np.abs(np.diff(model.mean.numpy()[list(OUTER_EYE_CORNERS), 0]))[0]
+        for part in (self._mean, self._identity, self._expression):
+            part /= eye
+        self._owned = np.zeros((7, len(self.names)), bool)
+        for region, rows in ROWS.items():
+            self._owned[rows] = moved_by(self.names, [region])
+        self._gaze = np.array([name.startswith("eyeLook") for name in self.names])
+        self._owned[:, self._gaze] = False
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Number of identity and of expression coefficients."""
+        return len(self._identity), len(self._expression)
+
+    def neutral(self, identity: Float[np.ndarray, "*B Ki"]) -> Float[np.ndarray, "*B 7"]:
+        """Signals of an identity without expression."""
+        return self._mean + identity @ self._identity
+
+    def changes(self, expression: Float[np.ndarray, "*B Ke"]) -> Float[np.ndarray, "*B 7"]:
+        """What an expression adds to them, whoever the person is."""
+        return expression @ self._expression
+
+    def shown(
+        self, expression: Float[np.ndarray, " Ke"], identity: Float[np.ndarray, " Ki"]
+    ) -> Shown:
+        """An expression on an identity's face."""
+        return Shown(expression, self.neutral(identity) + self.changes(expression))
+
+    def reach(
+        self,
+        expression: Float[np.ndarray, " Ke"],
+        wanted: Float[np.ndarray, "7"],
+        rows: Sequence[int],
+        movable: np.ndarray | None = None,
+        rounds: int = 6,
+    ) -> Float[np.ndarray, " Ke"]:
+        """The expression in [0, 1] nearest to the given one whose signals are the wanted ones.
+
+        Least-norm steps towards the signals, each without the shapes that a bound holds back.
+
+        Args:
+            expression: where to start, may lie outside the box.
+            wanted: `changes` to reach.
+            rows: which of the seven signals are to be reached.
+            movable: shapes that may change; gaze never does.
+            rounds: steps at most.
+        """
+        used = self._owned[rows] if movable is None else self._owned[rows] & movable
+        steer = np.where(used, self._expression.T[rows], 0.0)
+        full = self._expression.T[rows]
+        x = np.clip(expression, 0, 1)
+        for _ in range(rounds):
+            missing = wanted[rows] - full @ x
+            if np.abs(missing).max() < _ENOUGH:
+                break
+            step = _least_norm(steer, missing)
+            held = ((x <= 0) & (step < 0)) | ((x >= 1) & (step > 0))
+            x = np.clip(x + _least_norm(np.where(held, 0.0, steer), missing), 0, 1)
+        return x
+
+
+def _least_norm(steer: Float[np.ndarray, "R Ke"], missing: Float[np.ndarray, " R"]) -> np.ndarray:
+    return steer.T @ np.linalg.solve(steer @ steer.T + _RIDGE * np.eye(len(missing)), missing)
+
+
+def _signals(points: Float[np.ndarray, "B L 3"]) -> Float[np.ndarray, "B 7"]:
+    """`morphable.signals.expression_signals` without its division, for points that face ahead."""
+    x, y = points[..., 0], points[..., 1]
+
+    def height(upper: list[int], lower: list[int]) -> np.ndarray:
+        return y[:, upper].mean(1) - y[:, lower].mean(1)
+
+    columns = [
+        height([61, 62, 63], [67, 66, 65]),
+        x[:, 54] - x[:, 48],
+        height([48, 54], [51, 57]),
+        height([37, 38], [41, 40]),
+        height([43, 44], [47, 46]),
+        height([18, 19, 20], [36, 39]),
+        height([23, 24, 25], [42, 45]),
+    ]
+    return np.stack(columns, axis=1).astype(np.float64)

@@ -1,0 +1,88 @@
+"""How much of a signal's motion an encoder reads: regressions shrink towards the mean.
+
+    python -m xpress.preparation.calibrate PACK.parquet … [--encoder encoder.onnx]
+
+Each signal that the encoder reads from a training pack is regressed on the labels', both around
+their person's mean. The slopes go into the encoder's card as `signal_gain`; transfer makes up for
+them, so that lids which the encoder reads half shut, shut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from xpress.extraction.encoder import CodeDecoder, EncoderSession, FaceExtractor
+from xpress.media.crop import Crop
+from xpress.media.files import written_beside
+from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.model import MorphableModel
+from xpress.morphable.signals import SIGNALS, expression_signals
+from xpress.packs import read_records
+from xpress.packs.records import FaceRecords, decode
+
+
+def read_signals(
+    extractor: FaceExtractor, records: FaceRecords, rows: Sequence[int]
+) -> tuple[Float[np.ndarray, "N 7"], Float[np.ndarray, "N 7"]]:
+    """Signals that the encoder reads and those of the labels."""
+    found, labels = [], []
+    for row in rows:
+        landmarks = records.landmarks68[row].astype(np.float64)
+        face = extractor(decode(records.images[row]), Crop.around(landmarks))
+        found.append(face.landmarks68)
+        labels.append(landmarks)
+    both = [torch.from_numpy(np.array(points, np.float32)) for points in (found, labels)]
+    read, label = (expression_signals(points).numpy().astype(np.float64) for points in both)
+    return read, label
+
+
+def signal_gain(
+    read: Float[np.ndarray, "N 7"], label: Float[np.ndarray, "N 7"], people: Sequence[str]
+) -> Float[np.ndarray, "7"]:
+    """Slope of `read` over `label` within people; the sides of lids and brows are averaged."""
+    names, person = np.unique(np.asarray(people), return_inverse=True)
+    weights = np.eye(len(names))[person]
+    centered = [x - weights @ ((weights.T @ x) / weights.sum(0)[:, None]) for x in (read, label)]
+    covariance, variance = (centered[0] * centered[1]).sum(0), (centered[1] ** 2).sum(0)
+    for sides in ([3, 4], [5, 6]):
+        covariance[sides], variance[sides] = covariance[sides].mean(), variance[sides].mean()
+    return covariance / variance
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("packs", nargs="+", type=Path, help="labelled training packs of clips")
+    parser.add_argument("--encoder", type=Path, help="the package's by default")
+    options = parser.parse_args(arguments)
+    with as_file(files("xpress") / "assets" / "encoder.onnx") as default:
+        path = options.encoder or default
+        session = EncoderSession(path)
+        decoder = CodeDecoder(session.layout, LandmarkModel.of(MorphableModel.default()))
+        extractor = FaceExtractor(session, decoder)
+        parts, people = [], []
+        for pack in options.packs:
+            records = read_records(pack)
+            rows = np.flatnonzero(records.has_contours).tolist()
+            parts.append(read_signals(extractor, records, rows))
+            people += [records.identities[row] or f"{pack}/{row}" for row in rows]
+        read, label = (np.concatenate(part) for part in zip(*parts, strict=True))
+        gain = signal_gain(read, label, people)
+        card = path.with_suffix(".json")
+        content = json.loads(card.read_text(encoding="utf-8"))
+        content["signal_gain"] = dict(zip(SIGNALS, gain.round(3).tolist(), strict=True))
+        with written_beside(card) as partial:
+            partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    print(", ".join(f"{name} {value:.2f}" for name, value in zip(SIGNALS, gain, strict=True)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The source's expressions over time, with the resting face they are relative to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample, Timed
+from xpress.morphable.expression_geometry import Shown
+from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
+
+
+@dataclass(frozen=True)
+class DriverFrame:
+    """What one frame of the source gives to the target.
+
+    Attributes:
+        time: seconds after the first frame.
+        shown: the source's expression.
+        rest: its resting expression, the same in all frames.
+        detected: False where the expression of the last frame with a face is held.
+    """
+
+    time: Fraction
+    shown: Shown
+    rest: Shown
+    detected: bool = True
+
+
+def drive(
+    faces: Iterable[Timed],
+    resting: RestingFace,
+    name: str,
+    rest: Shown | None = None,
+    still: bool = False,
+) -> Iterator[DriverFrame]:
+    """Expressions of a source's faces, frame by frame.
+
+    The first frames come once `LOOK_AHEAD` seconds have been seen, as the resting face is
+    estimated from them; only expressions wait, no pictures. Frames before the first face show
+    the resting face.
+
+    Args:
+        faces: time and face of each frame, None where there is none.
+        resting: estimates the resting face.
+        name: of the source, for messages.
+        rest: the resting expression where it is known.
+        still: the source is one picture.
+
+    Raises:
+        InputError: no frame shows a face.
+    """
+    waiting: list[Timed] = []
+    seen: list[FaceSample] = []
+    stream = iter(faces)
+    for time, face in stream:
+        waiting.append((time, face))
+        if face is not None:
+            seen.append(face)
+        if seen and time >= LOOK_AHEAD:
+            break
+    if not seen:
+        raise InputError(f"{name}: no face found in any frame; give a source that shows one")
+    if rest is None:
+        expressions = np.array([face.expression for face in seen])
+        identities = np.array([face.identity for face in seen])
+        if still:
+            rest = resting.of_photo(expressions[0], identities[0])
+        else:
+            rest = resting.of_clip(expressions, identities)
+    held = rest
+    for time, face in _chain(waiting, stream):
+        if face is not None:
+            held = resting.geometry.shown(face.expression, face.identity)
+        yield DriverFrame(time, held, rest, face is not None)
+
+
+def _chain(waiting: list[Timed], stream: Iterator[Timed]) -> Iterator[Timed]:
+    """What waits, freed as it goes, and then the rest."""
+    waiting.reverse()
+    while waiting:
+        yield waiting.pop()
+    yield from stream

@@ -1,0 +1,110 @@
+"""What the source's expression becomes on the target's face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from xpress.errors import InputError
+from xpress.morphable.expression_geometry import LIDS, OPENING, ROWS, ExpressionGeometry, Shown
+from xpress.morphable.regions import REGIONS, moved_by
+
+MOTIONS = ("relative", "absolute")
+LID_RANGE = (1.0, 1.4)
+"""Bounds of the target's open lids over the source's, by which lid motion is scaled; not below one,
+because closed eyes are read as almost closed, and a slit is seen at once."""
+
+GAIN_RANGE = (0.4, 1.0)
+"""Bounds of the gains that are made up for: below, it would be noise that is magnified."""
+MADE_UP = 0.8
+"""Share of the lost motion that is made up for, on a logarithmic scale: all of it would magnify
+the reader's errors as well."""
+
+
+class Transfer:
+    """The source's expression on the target's face.
+
+    relative: `target_neutral + strength · (source − source_neutral)`
+    absolute: `target_neutral + strength · (source − target_neutral)`, at strength 1 the source's
+    own. Both are brought into [0, 1]. Outside the regions the target keeps its own expression.
+
+    With a `geometry`, two things that single activations cannot promise hold for relative motion:
+    what the bounds cut off one shape is made up for by others, so that mouth, lids and brows
+    still move as far as the source's; and lids move in proportion to their own opening, so that
+    eyes close when the source's do.
+
+    Args:
+        expression_names: of the face model.
+        motion: relative or absolute.
+        strength: factor on the change, 0 or more.
+        regions: of `REGIONS`; None moves everything.
+        geometry: of the face model; None clips only.
+        signal_gain: share of each signal's motion that the source's reader sees, as `calibrate`
+            measures it; part of what is lost is made up for. None means all of it.
+
+    Raises:
+        InputError: an unknown motion or region, no region, or a strength out of range.
+    """
+
+    def __init__(
+        self,
+        expression_names: Sequence[str],
+        motion: str = "relative",
+        strength: float = 1.0,
+        regions: Sequence[str] | None = None,
+        geometry: ExpressionGeometry | None = None,
+        signal_gain: Float[np.ndarray, "7"] | None = None,
+    ) -> None:
+        if motion not in MOTIONS:
+            raise InputError(f"motion={motion}: choose {' or '.join(MOTIONS)}")
+        if not 0 <= strength <= 10:
+            raise InputError(f"strength={strength}: choose a factor from 0 to 10")
+        self.motion = motion
+        self.strength = strength
+        self.moved = moved_by(expression_names, regions)
+        self.geometry = geometry
+        gain = np.ones(7) if signal_gain is None else signal_gain
+        self._emphasis = np.clip(gain, *GAIN_RANGE) ** -MADE_UP
+        chosen = tuple(REGIONS) if regions is None else tuple(regions)
+        self._rows = [row for region in chosen for row in ROWS[region]]
+
+    def __call__(
+        self,
+        source: Shown,
+        source_rest: Shown,
+        target_rest: Shown,
+        target: Float[np.ndarray, " Ke"],
+    ) -> Float[np.ndarray, " Ke"]:
+        """Activations in [0, 1].
+
+        Args:
+            source: of the driver's frame.
+            source_rest: what counts as the driver's resting face.
+            target_rest: the target's resting face.
+            target: the target's expression in the picture itself.
+        """
+        rest = target_rest.expression
+        origin = source_rest.expression if self.motion == "relative" else rest
+        mixed = rest + self.strength * (source.expression - origin)
+        mixed = np.where(self.moved, mixed, target)
+        if self.geometry is None or self.motion != "relative":
+            return np.clip(mixed, 0, 1)
+        base = target_rest.signals - self.geometry.changes(rest)
+        wanted = self._signals(source.signals, source_rest.signals, target_rest.signals) - base
+        return self.geometry.reach(mixed, wanted, self._rows, self.moved)
+
+    def _signals(
+        self,
+        source: Float[np.ndarray, "7"],
+        source_rest: Float[np.ndarray, "7"],
+        target_rest: Float[np.ndarray, "7"],
+    ) -> Float[np.ndarray, "7"]:
+        """What the target's face is to show; lips and lids meet but do not cross."""
+        opened = np.maximum(target_rest[LIDS], 1e-3) / np.maximum(source_rest[LIDS], 1e-3)
+        factor = self.strength * self._emphasis
+        factor[LIDS] *= np.clip(opened, *LID_RANGE)
+        wanted = target_rest + factor * (source - source_rest)
+        wanted[[OPENING, *LIDS]] = np.maximum(wanted[[OPENING, *LIDS]], 0.0)
+        return wanted

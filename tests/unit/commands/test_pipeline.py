@@ -1,0 +1,128 @@
+import threading
+import time
+
+import pytest
+
+from xpress.commands.pipeline import StageTimes, ordered_map, prefetch
+
+
+def test_order_is_kept_and_producer_runs_elsewhere():
+    threads = set()
+
+    def produce():
+        for i in range(100):
+            threads.add(threading.current_thread())
+            yield i
+
+    assert list(prefetch(produce())) == list(range(100))
+    assert threading.current_thread() not in threads
+
+
+def test_only_so_many_are_made_ahead():
+    made = []
+
+    def produce():
+        for i in range(1000):
+            made.append(i)
+            yield i
+
+    stream = prefetch(produce(), depth=3)
+    next(stream)
+    time.sleep(0.1)
+    assert len(made) <= 6
+    stream.close()
+
+
+def test_errors_arrive_after_what_was_made_before():
+    def produce():
+        yield 1
+        raise ValueError("broken")
+
+    stream = prefetch(produce())
+    assert next(stream) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(stream)
+
+
+def test_closing_early_ends_thread_and_producer():
+    closed = threading.Event()
+
+    def produce():
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    before = threading.active_count()
+    stream = prefetch(produce())
+    next(stream)
+    stream.close()
+    assert closed.is_set()
+    assert threading.active_count() == before
+
+
+def test_stages_run_side_by_side_and_waiting_does_not_count():
+    times = StageTimes()
+
+    def slow():
+        for i in range(10):
+            time.sleep(0.02)
+            yield i
+
+    start = time.perf_counter()
+    for _ in prefetch(times.over("first", slow())):
+        with times.measure("second"):
+            time.sleep(0.02)
+    elapsed = time.perf_counter() - start
+    assert elapsed < 0.36  # one after the other would take 0.4
+    assert 0.19 < times.seconds["first"] < 0.36
+    assert 0.19 < times.seconds["second"] < 0.36
+    assert "first" in times.summary(10)
+    assert times.summary(10).startswith("10 frames in ")
+
+
+def test_production_starts_before_the_first_item_is_asked_for():
+    started = threading.Event()
+
+    def produce():
+        started.set()
+        yield 1
+
+    stream = prefetch(produce())
+    assert started.wait(2)
+    stream.close()
+    assert list(stream) == []
+
+
+def test_map_keeps_order_and_works_side_by_side():
+    def slow(i):
+        time.sleep(0.03 if i % 2 else 0.01)
+        return i, threading.current_thread()
+
+    start = time.perf_counter()
+    results = list(ordered_map(slow, range(20), 2))
+    assert time.perf_counter() - start < 0.37  # one after the other would take 0.4
+    assert [i for i, _ in results] == list(range(20))
+    assert len({thread for _, thread in results}) == 2
+
+
+def test_map_takes_only_what_is_under_way_and_raises_in_order():
+    taken = []
+
+    def items():
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    def fail_at_three(i):
+        if i == 3:
+            raise ValueError("three")
+        return i
+
+    stream = ordered_map(fail_at_three, items(), 2)
+    assert [next(stream) for _ in range(3)] == [0, 1, 2]
+    assert len(taken) <= 6
+    with pytest.raises(ValueError, match="three"):
+        next(stream)
+    assert list(stream) == []

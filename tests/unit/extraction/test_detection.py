@@ -1,0 +1,77 @@
+import cv2
+import numpy as np
+import pytest
+
+from xpress.errors import InputError
+from xpress.extraction.detection import STILL_ROTATIONS, Detection, FaceDetector, choose_faces
+from xpress.media.crop import Crop
+from xpress.media.images import read_image
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return FaceDetector()
+
+
+@pytest.mark.parametrize("name", ["portrait_woman", "portrait_man"])
+@pytest.mark.parametrize("zoom", [0.3, 1.0, 2.5])
+def test_box_gives_about_the_canonical_crop(detector, samples, name, zoom):
+    image = cv2.resize(read_image(samples / f"{name}.jpg"), None, fx=zoom, fy=zoom)
+    landmarks = np.load(samples / f"{name}.landmarks.npz")["landmarks68"][0] * zoom
+    found = detector(image)
+    assert len(found) == 1
+    crop, canonical = found[0].crop(), Crop.around(landmarks)
+    assert crop.side / canonical.side == pytest.approx(1, abs=0.25)
+    apart = np.subtract(crop.center, canonical.center) / canonical.side
+    assert np.hypot(*apart) < 0.15
+
+
+def test_several_faces_come_by_area(detector, samples):
+    found = detector(read_image(samples / "two_people.jpg"))
+    assert len(found) == 2
+    assert found[0].side >= found[1].side
+    left, right = choose_faces(found, "all", "picture")
+    assert left.center[0] < 512 < right.center[0]
+
+
+def test_rolled_face_is_found_by_trying_rolls(detector, samples):
+    image = read_image(samples / "portrait_woman.jpg")
+    matrix = cv2.getRotationMatrix2D((255.5, 255.5), -65, 0.8)  # clockwise on screen
+    turned = cv2.warpAffine(image, matrix, (512, 512))
+    assert detector(turned) == []
+    (face,) = detector(turned, STILL_ROTATIONS)
+    assert face.angle == pytest.approx(np.deg2rad(65), abs=0.4)
+    landmarks = np.load(samples / "portrait_woman.landmarks.npz")["landmarks68"][0]
+    middle = matrix[:, :2] @ landmarks.mean(0) + matrix[:, 2]
+    crop = face.crop()
+    assert np.hypot(*(middle - crop.center)) < 0.15 * crop.side
+
+
+def test_picture_without_a_face(detector):
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    assert detector(noise) == []
+    assert detector(np.zeros((16, 16, 3), np.uint8)) == []
+
+
+FACES = [
+    Detection((300.0, 50.0), 90.0, 1.0),
+    Detection((100.0, 50.0), 60.0, 1.0),
+    Detection((200.0, 50.0), 30.0, 1.0),
+]
+
+
+def test_choice_of_faces():
+    assert choose_faces(FACES, "largest", "x") == FACES[:1]
+    assert [f.center[0] for f in choose_faces(FACES, "all", "x")] == [100.0, 200.0, 300.0]
+    assert choose_faces(FACES, "1", "x") == choose_faces(FACES, 1, "x") == [FACES[2]]
+
+
+@pytest.mark.parametrize("face", ["3", -1, "second"])
+def test_choice_of_a_face_that_is_not_there(face):
+    with pytest.raises(InputError, match=r"face="):
+        choose_faces(FACES, face, "x.jpg")
+
+
+def test_no_face_names_the_file():
+    with pytest.raises(InputError, match=r"x\.jpg: no face found"):
+        choose_faces([], "largest", "x.jpg")

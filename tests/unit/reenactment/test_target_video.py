@@ -1,0 +1,100 @@
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from xpress.reenactment.target_video import RestedFace, Shuttle, Stage
+from xpress.transfer.driver import DriverFrame
+from xpress.transfer.expression_transfer import Transfer
+
+
+def numbered(count, rate=10):
+    """Frames whose grey tells their number."""
+    return ((Fraction(i, rate), np.full((8, 8, 3), i, np.uint8), []) for i in range(count))
+
+
+def shown(shuttle, times):
+    return [int(shuttle.at(time)[0][0, 0, 0]) for time in times]
+
+
+def test_frames_are_those_of_their_time():
+    shuttle = Shuttle(numbered(10), keep=False)
+    times = [Fraction(i, 4) for i in range(4)]
+    assert shown(shuttle, times) == [0, 2, 5, 7]
+    shuttle.close()
+
+
+def test_shorter_video_goes_back_and_forth():
+    shuttle = Shuttle(numbered(4), keep=True)
+    times = [Fraction(i, 10) for i in range(14)]
+    assert shown(shuttle, times) == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
+    shuttle.close()
+
+
+def test_longer_video_just_ends_and_a_single_frame_stays():
+    shuttle = Shuttle(numbered(4), keep=False)
+    assert shown(shuttle, [Fraction(9)]) == [3]
+    single = Shuttle(numbered(1), keep=True)
+    assert shown(single, [Fraction(0), Fraction(5)]) == [0, 0]
+    single.close()
+
+
+def test_a_frame_that_stays_is_the_same_object():
+    shuttle = Shuttle(numbered(3), keep=True)
+    images = [shuttle.at(Fraction(i, 20))[0] for i in range(6)]
+    same = [first is second for first, second in pairwise(images)]
+    assert same == [True, False, True, False, False]
+    shuttle.close()
+
+
+def test_pictures_on_disk_are_removed_and_lossless():
+    generator = np.random.default_rng(0)
+    images = [generator.integers(0, 256, (16, 16, 3), np.uint8) for _ in range(3)]
+    shuttle = Shuttle(((Fraction(i), image, []) for i, image in enumerate(images)), keep=True)
+    shuttle.at(Fraction(2))
+    image, _ = shuttle.at(Fraction(3))
+    np.testing.assert_array_equal(image, images[1])
+    folder = shuttle._folder.name
+    shuttle.close()
+    from pathlib import Path
+
+    assert not Path(folder).exists()
+
+
+def test_times_are_the_videos_own():
+    shuttle = Shuttle(numbered(4), keep=False)
+    seen = []
+    for time in shuttle.times():
+        seen.append((time, int(shuttle.at(time)[0][0, 0, 0])))
+    assert seen == [(Fraction(i, 10), i) for i in range(4)]
+
+
+@pytest.fixture
+def stage(model, geometry, toys) -> Stage:
+    transfer = Transfer(model.expression_names, geometry=geometry)
+    return Stage(lambda: toys.Animator(model), transfer)
+
+
+def test_two_faces_are_both_driven_and_the_rest_is_untouched(world, model, stage, geometry):
+    image = np.random.default_rng(1).integers(0, 200, (120, 200, 3), np.uint8)
+    rest = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    faces = [RestedFace(world.sample(x, 60), rest) for x in (50, 140)]
+    stage.set(image, [faces[0], None, faces[1]])
+    jaw = np.zeros(model.sizes[1])
+    jaw[model.expression_names.index("jawOpen")] = 0.6
+    shown = geometry.shown(jaw, np.zeros(model.sizes[0]))
+    frame = stage.render(DriverFrame(Fraction(0), shown, rest))
+    changed = (frame != image).any(-1)
+    columns = np.flatnonzero(changed.any(0))
+    assert set(columns) == set(range(42, 58)) | set(range(132, 148))
+    assert frame[61, 50, 0] == frame[61, 140, 0] == pytest.approx(153, abs=3)
+
+
+def test_without_a_face_the_picture_passes(stage, model, geometry):
+    image = np.random.default_rng(2).integers(0, 255, (40, 40, 3), np.uint8)
+    stage.set(image, [None])
+    still = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    frame = stage.render(DriverFrame(Fraction(0), still, still))
+    np.testing.assert_array_equal(frame, image)
+    assert frame is not image
