@@ -8,6 +8,8 @@ import pytest
 # no look-ups on the network from tests
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
+# networks and callbacks that tests bring along
+os.environ["XPRESS_TARGETS"] = "pytorch_lightning.demos:valley:frozen:accidents"
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import hydra
@@ -17,7 +20,9 @@ from xpress.errors import InputError
 
 def infer() -> None:
     """Run `infer.py` or `xpress-infer` with the arguments of the process."""
-    _command("infer", run_infer)
+    # training has ways of its own to end at a signal: it writes a checkpoint
+    with interrupted_by(signal.SIGTERM):
+        _command("infer", run_infer)
 
 
 def train() -> None:
@@ -37,6 +42,31 @@ def _run_train(config: DictConfig) -> float | None:
     from xpress.training.run import run_train
 
     return run_train(config)
+
+
+@contextmanager
+def interrupted_by(number: signal.Signals) -> Iterator[None]:
+    """Let a signal end the work as Ctrl-C does: outputs in the making are taken away.
+
+    The process then ends with the status that shells give to that signal.
+    """
+
+    def interrupt(*_: object) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)  # once: nothing may disturb the tidying up
+        raise Terminated(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may take signals
+        return
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+class Terminated(KeyboardInterrupt):
+    """What a signal raises; the first argument is the process's status."""
 
 
 def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
@@ -62,9 +92,15 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
     sys.argv[1:] = configuration.added_units(configuration.quote_paths(sys.argv[1:]))
     arguments = get_args_parser().parse_args()
     try:
+        for option in ("config_name", "config_path", "experimental_rerun"):
+            if getattr(arguments, option):
+                told = option.replace("_", "-")
+                raise InputError(f"--{told}: not taken; own settings come from --config-dir")
+        given = arguments.overrides, arguments.config_dir
         if _is_plain_run(arguments):
-            config = configuration.compose_config(name, arguments.overrides)
-            configuration.check(name, config, arguments.overrides)
+            configuration.check(name, configuration.compose_config(name, *given), given[0])
+        elif arguments.multirun:
+            configuration.compose_config(name, *given, sweep=True)
         main = hydra.main(
             config_path=f"pkg://{configuration.CONFIG_MODULE}",
             config_name=name,
@@ -81,15 +117,14 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
         if started or "plugin" not in str(error):
             raise
         _fail(f"{str(error).splitlines()[0]}; install the extra: pip install 'xpress[sweeps]'")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(error.args[0] if isinstance(error, Terminated) else 130)
 
 
 def _is_plain_run(arguments: Any) -> bool:
     shown = ("help", "hydra_help", "cfg", "info", "shell_completion")
-    elsewhere = ("config_name", "config_path", "config_dir", "experimental_rerun")
-    return not any(getattr(arguments, name) for name in (*shown, *elsewhere, "multirun"))
+    return not any(getattr(arguments, name) for name in (*shown, "config_dir", "multirun"))
 
 
 def _fail(message: object) -> NoReturn:

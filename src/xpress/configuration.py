@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Optional
 
 from hydra import compose, initialize_config_module
@@ -15,9 +16,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from xpress.allowed_targets import check_hydra_targets, check_targets
 from xpress.errors import InputError
 
 CONFIG_MODULE = "xpress.conf"
@@ -147,21 +149,60 @@ def added_units(arguments: Sequence[str]) -> list[str]:
     return [f"++{text}" if re.match(r"aus(\.[^=]*)?=", text) else text for text in arguments]
 
 
-def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
-    """Compose the configuration of a call without running it.
+def compose_config(
+    command: str,
+    overrides: Sequence[str],
+    config_dir: str | None = None,
+    sweep: bool = False,
+) -> DictConfig:
+    """Compose the configuration of a call without running it; Hydra's own part is checked.
 
     Args:
         command: `train` or `infer`.
         overrides: `name=value` arguments in Hydra's grammar.
+        config_dir: folder of further settings.
+        sweep: leave out what varies, and let Hydra tell of it.
 
     Raises:
-        InputError: they do not compose; the message names the argument and the nearest names.
+        InputError: they do not compose, or Hydra would build what is not allowed; the message
+            names the argument and the nearest names.
     """
     try:
-        _check_task_choice(command, overrides)
-        return _compose(command, overrides)
-    except CONFIG_ERRORS as error:
+        if config_dir is None:
+            _check_task_choice(command, overrides)
+        fixed = _fixed(overrides) if sweep else list(overrides)
+        if config_dir is not None:
+            fixed += _search_path(overrides, config_dir)
+        config = _compose(command, fixed, return_hydra_config=True)
+    except InputError:
+        raise
+    except Exception as error:  # OmegaConf stumbles over some values with Python's own errors
         raise InputError(explain(error, command, overrides)) from error
+    check_hydra_targets(config.hydra)
+    with open_dict(config):
+        del config["hydra"]
+    return config
+
+
+def _fixed(overrides: Sequence[str]) -> list[str]:
+    """The overrides that a sweep does not vary; what Hydra builds it may not vary."""
+    fixed = []
+    for text, override in zip(overrides, _parse(added_units(overrides)), strict=True):
+        name = override.key_or_group
+        if not override.is_sweep_override():
+            fixed.append(text)
+        elif name.startswith("hydra") or "_target_" in name:
+            raise InputError(f"{name}: takes one value, also in a sweep")
+    return fixed
+
+
+def _search_path(overrides: Sequence[str], config_dir: str) -> list[str]:
+    """The folder of `--config-dir` as composing takes it."""
+    if not Path(config_dir).is_dir():
+        raise InputError(f"--config-dir {config_dir}: no such folder; check the path")
+    if any(override.key_or_group == "hydra.searchpath" for override in _parse(overrides)):
+        raise InputError("--config-dir and hydra.searchpath: give one of the two")
+    return [f"hydra.searchpath=['file://{Path(config_dir).resolve()}']"]
 
 
 def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
@@ -173,10 +214,11 @@ def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
         overrides: the arguments that have to mean something to the task.
 
     Raises:
-        InputError: no task, options that the task does not take, missing ones, or, for `train`,
-            values of the wrong type.
+        InputError: a target that is not allowed, no task, options that the task does not take,
+            missing ones, or, for `train`, values of the wrong type.
     """
     choices = tasks(command)
+    check_targets(config, _job_functions() if command == "infer" else None)
     if config.task_name is None:
         raise InputError(f"no task given; choose task={'|'.join(choices)}")
     if command == "train":
@@ -226,9 +268,16 @@ def explain(error: Exception, command: str, overrides: Sequence[str]) -> str:
     )
 
 
-def _compose(command: str, overrides: Sequence[str]) -> DictConfig:
+def _compose(command: str, overrides: Sequence[str], **options: bool) -> DictConfig:
     with initialize_config_module(CONFIG_MODULE, job_name=command, version_base=VERSION_BASE):
-        return compose(command, added_units(overrides))
+        return compose(command, added_units(overrides), **options)
+
+
+def _job_functions() -> tuple[str, ...]:
+    """The functions behind the tasks of `infer`."""
+    folder = files(CONFIG_MODULE) / "task"
+    texts = [(folder / f"{name}.yaml").read_text(encoding="utf-8") for name in tasks("infer")]
+    return tuple(OmegaConf.create(text).job["_target_"] for text in texts)
 
 
 def _check_task_choice(command: str, overrides: Sequence[str]) -> None:

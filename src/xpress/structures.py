@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
-from safetensors.torch import load_file, save_file
+from jaxtyping import Bool, Float, Float32, Int
+from safetensors.numpy import load_file as read_safetensors
+from safetensors.torch import save_file
 from torch import Tensor
 
 from xpress.errors import InputError
@@ -108,30 +109,67 @@ class FaceParameters(_TensorStruct):
         """Read what `save` wrote.
 
         Raises:
-            InputError: missing, unreadable, or not face parameters.
+            InputError: missing, unreadable, not face parameters, or of shapes or values that no
+                face has, see `_LIMITS`.
         """
         path = Path(path)
-        names = [field.name for field in fields(FaceParameters)]
         try:
             if path.suffix == ".safetensors":
-                arrays = load_file(path)
-                tensors = {n: arrays[n].float() for n in names}
+                arrays: dict[str, np.ndarray] = read_safetensors(path)
             else:
                 # opened here because numpy leaves files of broken archives open
                 with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                    missing = [n for n in names if n not in archive]
-                    if missing:
-                        raise KeyError(missing[0])
-                    tensors = {n: torch.from_numpy(archive[n]).float() for n in names}
+                    arrays = {n: archive[n] for n in _LIMITS if n in archive}
         except FileNotFoundError as error:
             raise InputError(f"{path}: no such file") from error
-        except KeyError as error:
-            raise InputError(
-                f"{path}: holds no {error.args[0]!r}; give a file that `task=extract` wrote"
-            ) from error
         except Exception as error:  # zip, header and dtype errors have no common base
-            raise InputError(f"{path}: not a face parameter file ({error})") from error
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path}: not a face parameter file ({reason})") from error
+        tensors = {n: torch.from_numpy(_checked(path, n, arrays.get(n))) for n in _LIMITS}
+        lengths = {n: len(t) for n, t in tensors.items()}
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{length} of {name}" for name, length in lengths.items())
+            raise InputError(f"{path}: differs in its frames ({told}); extract it again")
         return FaceParameters(**tensors)
+
+
+_LIMITS: dict[str, tuple[tuple[int | None, ...], float, float]] = {
+    "identity": ((None,), -100, 100),
+    "expression": ((None,), 0, 1),
+    "color": ((None,), -100, 100),
+    "illumination": ((9, 3), -1e4, 1e4),
+    "rotation": ((3,), -100, 100),
+    "translation": ((2,), -1e6, 1e6),
+    "scale": ((), 0.01, 1e6),
+}
+"""Shape behind the frames, least and greatest value of each field of a recording."""
+_ROUNDING = 1e-3
+"""By which a stored value may miss its limits."""
+
+
+def _checked(path: Path, name: str, array: np.ndarray | None) -> Float32[np.ndarray, "T ..."]:
+    """A field of a recording, once its shape and values are those of faces."""
+    shape, low, high = _LIMITS[name]
+    if array is None:
+        raise InputError(f"{path}: holds no {name!r}; give a file that `task=extract` wrote")
+    given = array.shape[1:]
+    fits = len(given) == len(shape) and all(
+        n in (None, g) for n, g in zip(shape, given, strict=True)
+    )
+    if array.ndim == 0 or not fits or array.dtype.kind not in "fiu":
+        wanted = ", ".join(["frames", *(str(n or "coefficients") for n in shape)])
+        raise InputError(
+            f"{path}: its {name} is {array.dtype} of shape {array.shape}, not numbers of "
+            f"({wanted}); give a file that `task=extract` wrote"
+        )
+    # written so that NaN is none of them
+    good = (array >= low - _ROUNDING) & (array <= high + _ROUNDING)
+    if not good.all():
+        value = array[~good][0]
+        raise InputError(
+            f"{path}: its {name} has {value}, not {low:g} to {high:g}; extract it again"
+        )
+    return np.clip(array, low, high).astype(np.float32, order="C")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import UInt8
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from xpress.errors import InputError
 from xpress.media.cameras import Camera
@@ -25,6 +25,8 @@ Kind = Literal["image", "video", "camera", "parameters"]
 
 DEFAULT_FPS = Fraction(25)
 """Frames per second of what has no rate of its own: photographs and parameters without one."""
+_FASTEST = 1000
+"""Frames per second that a recording may state."""
 
 
 class FrameSource(ABC):
@@ -203,15 +205,17 @@ def _stored_fps(path: Path) -> Fraction:
         else:
             with np.load(path, allow_pickle=False) as archive:
                 stored = archive.get("fps")
-    except (OSError, ValueError, SafetensorError) as error:
+    except Exception as error:  # zip, header and dtype errors have no common base
         raise InputError(f"{path}: its frame rate cannot be read ({error})") from error
     if stored is None:
         return DEFAULT_FPS
     numbers = np.ravel(stored)
-    if numbers.size == 2:
-        rate = Fraction(int(numbers[0]), max(int(numbers[1]), 1))
-    else:
-        rate = Fraction(float(numbers[0])).limit_denominator(1001)
-    if not 0 < rate <= 1000:
-        raise InputError(f"{path}: states {rate} frames a second; extract it again")
+    rate = None
+    if numbers.dtype.kind in "fiu" and numbers.size in (1, 2) and np.isfinite(numbers).all():
+        above, below = (float(n) for n in (*numbers, 1)[:2])
+        if below and 0 < above / below <= _FASTEST:
+            rate = (Fraction(above) / Fraction(below)).limit_denominator(1001)
+    if not rate:
+        told = " ".join(map(str, numbers[:2])) or "no number"
+        raise InputError(f"{path}: states {told} frames a second; extract it again")
     return rate

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import save_file
 
 from xpress.errors import InputError
 from xpress.media.sources import DEFAULT_FPS, open_source
@@ -21,7 +22,7 @@ def _parameters(frames: int) -> FaceParameters:
         illumination=torch.randn(frames, 9, 3),
         rotation=torch.randn(frames, 3),
         translation=torch.randn(frames, 2),
-        scale=torch.rand(frames),
+        scale=1 + torch.rand(frames),
     )
 
 
@@ -65,6 +66,7 @@ def test_the_content_decides(clip, tmp_path: Path):
         (None, DEFAULT_FPS),
         (np.array([30000, 1001]), Fraction(30000, 1001)),
         (np.array(12.5), Fraction(25, 2)),
+        (np.array([1e-9, 1e-8]), Fraction(1, 10)),
     ],
 )
 def test_parameters(tmp_path: Path, suffix, stored, rate):
@@ -118,3 +120,60 @@ def test_refuses_other_archives_empty_recordings_and_folders(tmp_path: Path):
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
     with pytest.raises(InputError, match="1x1"):
         open_source(tmp_path / "dot.png")
+
+
+def _broken(tmp_path: Path, suffix: str, name: str, change) -> Path:
+    arrays = {n: t.numpy() for n, t in vars(_parameters(6)).items()} | {"fps": np.array([25, 1])}
+    arrays[name] = change(arrays[name])
+    path = tmp_path / f"p{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        save_file({n: np.ascontiguousarray(a) for n, a in arrays.items()}, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("expression", lambda a: np.where(np.arange(6)[:, None] == 2, np.nan, a)),
+        ("expression", lambda a: a + 1e30),
+        ("expression", lambda a: a - 0.5),
+        ("expression", lambda a: a[:4]),
+        ("rotation", lambda a: np.zeros((5, 7), np.float32)),
+        ("rotation", lambda a: np.zeros((6, 7), np.float32)),
+        ("translation", lambda a: np.full_like(a, np.inf)),
+        ("illumination", lambda a: a[:, 0]),
+        ("scale", lambda a: a * 0),
+        ("scale", lambda a: np.float32(1.0)),
+        ("identity", lambda a: a.astype(bool)),
+        ("fps", lambda a: np.array(np.nan)),
+        ("fps", lambda a: np.zeros(0)),
+        ("fps", lambda a: np.array([25, 0])),
+        ("fps", lambda a: np.array([1.0, 2.0, 3.0])),
+        ("fps", lambda a: np.array(1e30)),
+        ("fps", lambda a: a > 3),
+    ],
+)
+def test_values_that_no_recording_has_are_one_line(tmp_path, suffix, name, change):
+    path = _broken(tmp_path, suffix, name, change)
+    with pytest.raises(InputError, match=name if name != "fps" else "frames a second") as told:
+        open_source(path)
+    assert str(path) in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_text_and_objects_in_a_recording_are_refused(tmp_path):
+    for value in (np.array("25"), np.array(["a", "b"]), np.array([{}, {}], dtype=object)):
+        path = _broken(tmp_path, ".npz", "fps", lambda _, value=value: value)
+        with pytest.raises(InputError, match=r"frames a second|frame rate"):
+            open_source(path)
+        path = _broken(tmp_path, ".npz", "identity", lambda _, value=value: value)
+        with pytest.raises(InputError, match=r"identity|not a face parameter file"):
+            open_source(path)
+
+
+def test_rounding_beyond_the_limits_is_taken_back(tmp_path):
+    path = _broken(tmp_path, ".npz", "expression", lambda a: a.astype(">f8") * 0 + 1.0000001)
+    assert float(open_source(path).parameters.expression.max()) == 1.0
