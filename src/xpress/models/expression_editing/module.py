@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from xpress.errors import InputError
+from xpress.models.adversarial_painter import channels_last, move_averages
 from xpress.models.expression_editing import losses
 from xpress.models.expression_editing.critic import ExpressionCritic, interpolates, score
 from xpress.models.expression_editing.losses import ExpressionLossWeights
@@ -22,7 +23,6 @@ from xpress.models.expression_editing.pictures import edit_grid
 from xpress.models.expression_editing.saturation import AttentionWatch
 from xpress.models.expression_editing.validation import ValidatedEditor
 from xpress.models.expression_editing.weights import load_generator
-from xpress.models.mouth_gan.module import move_averages
 from xpress.structures import ExpressionBatch, ExpressionEdit
 
 Weights = ExpressionLossWeights | Callable[[], ExpressionLossWeights]
@@ -126,7 +126,7 @@ class ExpressionEditor(ValidatedEditor):
         """
         self.average.eval()
         asked = self.asked(units, self.reader(image).units) if self.relative else units
-        return self.average.module.edit(_fast(image), asked)  # type: ignore[operator]
+        return self.average.module.edit(channels_last(image), asked)  # type: ignore[operator]
 
     def asked(
         self, wanted: Float[Tensor, "B U"], own: Float[Tensor, "B U"]
@@ -175,7 +175,7 @@ class ExpressionEditor(ValidatedEditor):
 
     def critic_terms(self, batch: ExpressionBatch, fake: Tensor) -> dict[str, Tensor]:
         """Equation 6, and the half of equation 7 that is the critic's; not yet weighted."""
-        real, fake = _fast(batch.image * 2 - 1), _fast(fake * 2 - 1)
+        real, fake = channels_last(batch.image * 2 - 1), channels_last(fake * 2 - 1)
         patches, units = self.critic(torch.cat([real, fake]))
         of_real, of_fake = score(patches).chunk(2)
         terms = {"critic": losses.critic_loss(of_real, of_fake)}
@@ -194,7 +194,7 @@ class ExpressionEditor(ValidatedEditor):
         terms = self.mask_terms(output) | self.teacher_terms(batch, output)
         weights = self.weights
         if self.judged:
-            patches, seen = self.critic(_fast(output.image * 2 - 1))
+            patches, seen = self.critic(channels_last(output.image * 2 - 1))
             if weights.adversarial > 0:
                 terms["adversarial"] = losses.generator_loss(score(patches))
             if weights.condition > 0:
@@ -223,7 +223,7 @@ class ExpressionEditor(ValidatedEditor):
         return {"teacher": loss}
 
     def _generate(self, image: Tensor, wanted: Tensor, own: Tensor) -> GeneratorOutput:
-        return self.generator.edit(_fast(image), self.asked(wanted, own))
+        return self.generator.edit(channels_last(image), self.asked(wanted, own))
 
     def _critic_total(self, terms: dict[str, Tensor]) -> Tensor:
         weights = self.weights
@@ -301,8 +301,3 @@ def check_weights(weights: ExpressionLossWeights, warm_epochs: int) -> None:
             f"model.warm_epochs={warm_epochs}: nothing to learn then; give "
             "model.weights.teacher a weight"
         )
-
-
-def _fast(image: Tensor) -> Tensor:
-    """The layout in memory that convolutions are fastest with."""
-    return image.contiguous(memory_format=torch.channels_last)

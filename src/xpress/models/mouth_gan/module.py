@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from pydantic import PositiveFloat
-from pytorch_lightning import LightningModule
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from xpress.errors import InputError
 from xpress.media.mouth_crop import SIZE
+from xpress.models.adversarial_painter import AdversarialPainter, channels_last
 from xpress.models.gather import gather_rows
 from xpress.models.mouth_gan import losses
 from xpress.models.mouth_gan.losses import ADVERSARIAL, MouthLossWeights
@@ -27,7 +24,7 @@ from xpress.models.mouth_gan.weights import load_generator
 from xpress.structures import MouthBatch
 
 
-class MouthGAN(LightningModule):
+class MouthGAN(AdversarialPainter):
     """A generator that paints the inside of mouths, against two discriminators.
 
     The global discriminator judges the whole crop, the local one the box tight around the hole;
@@ -76,23 +73,17 @@ class MouthGAN(LightningModule):
         if adversarial not in ADVERSARIAL:
             raise InputError(f"model.adversarial={adversarial}: choose {' or '.join(ADVERSARIAL)}")
         self.save_hyperparameters(ignore=["weights"])
-        self.automatic_optimization = False
         self.weights = weights if isinstance(weights, MouthLossWeights) else weights()
-        self.generator = MouthGenerator(channels, repeats, expansion)
-        if size % self.generator.stride:
-            raise InputError(f"model.size={size}: give a multiple of {self.generator.stride}")
+        generator = MouthGenerator(channels, repeats, expansion)
+        if size % generator.stride:
+            raise InputError(f"model.size={size}: give a multiple of {generator.stride}")
         if init_from:
-            load_generator(self.generator, init_from)
-        self.average = AveragedModel(
-            self.generator, multi_avg_fn=partial(move_averages, ema_decay), use_buffers=True
-        ).requires_grad_(False)
-        self.discriminators = torch.nn.ModuleDict(
-            {
-                "global": PatchDiscriminator(4, discriminator_channels),
-                "local": PatchDiscriminator(4, local_channels),
-            }
-        )
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            load_generator(generator, init_from)
+        discriminators = {
+            "global": PatchDiscriminator(4, discriminator_channels),
+            "local": PatchDiscriminator(4, local_channels),
+        }
+        self.take(generator, discriminators, ema_decay)
         # Held in a list: published weights are neither checkpointed nor averaged.
         self._vgg = [load_vgg19() if self.weights.perceptual > 0 else None]
         if not (self.judges or self.weights.l1 > 0 or self._vgg[0]):
@@ -113,22 +104,9 @@ class MouthGAN(LightningModule):
         }
         return [name for name, weight in active.items() if weight > 0]
 
-    def training_step(self, batch: MouthBatch, batch_index: int) -> None:
-        """One step of the generator, then one of both discriminators."""
-        optimizer_g, optimizer_d = self.optimizers()  # type: ignore[attr-defined]
-        with self.toggled_optimizer(optimizer_g):
-            painted = self._generator_step(batch, optimizer_g)
-        self.average.update_parameters(self.generator)
-        if self.judges:
-            with self.toggled_optimizer(optimizer_d):
-                self._discriminator_step(batch, painted.detach(), optimizer_d)
-
-    def _generator_step(self, batch: MouthBatch, optimizer: Any) -> Tensor:
-        hole = batch.hole
-        painted = self.generator(_fast(batch.filled), hole)
-        terms = self.generator_terms(batch, painted)
-        self._step(optimizer, self._total(terms), terms)
-        return painted
+    def paint(self, batch: MouthBatch) -> Tensor:
+        """The generator's painting of the crops."""
+        return self.generator(channels_last(batch.filled), batch.hole)
 
     def generator_terms(self, batch: MouthBatch, painted: Tensor) -> dict[str, Tensor]:
         """Every active loss of the generator, not yet weighted."""
@@ -154,7 +132,8 @@ class MouthGAN(LightningModule):
             terms["perceptual"] = perceptual_loss(network, composite, batch.image)
         return terms
 
-    def _discriminator_step(self, batch: MouthBatch, painted: Tensor, optimizer: Any) -> None:
+    def discriminator_terms(self, batch: MouthBatch, painted: Tensor) -> dict[str, Tensor]:
+        """The loss of each discriminator that is in use."""
         composite = batch.composite(painted)
         terms = {}
         for name in self.judges:
@@ -162,45 +141,13 @@ class MouthGAN(LightningModule):
             fake, _ = self._judge(name, composite, batch)
             kind = self.hparams["adversarial"]
             terms[f"discriminator_{name}"] = losses.discriminator_loss(real, fake, kind)
-        self._step(optimizer, torch.stack(list(terms.values())).sum(), terms)
+        return terms
 
     def _judge(self, name: str, image: Tensor, batch: MouthBatch) -> tuple[Tensor, list[Tensor]]:
         picture = torch.cat([image, batch.hole], dim=1)
         if name == "local":
             picture = crop_boxes(picture, batch.box, tuple(self.hparams["local_size"]))
-        return self.discriminators[name](_fast(picture))
-
-    def _total(self, terms: dict[str, Tensor]) -> Tensor:
-        return torch.stack([getattr(self.weights, n) * v for n, v in terms.items()]).sum()
-
-    def _step(self, optimizer: Any, loss: Tensor, terms: dict[str, Tensor]) -> None:
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
-        self.log_dict({f"train/{name}": value.detach() for name, value in terms.items()})
-
-    def on_train_epoch_end(self) -> None:
-        """Schedules are stepped by hand: Lightning leaves them alone here."""
-        generator, both = self.lr_schedulers()  # type: ignore[misc]
-        for schedule in (generator, both) if self.judges else (generator,):
-            schedule.step()
-
-    def configure_optimizers(self):
-        """Adam for the generator and Adam for both discriminators, constant and then linear."""
-        betas = tuple(self.hparams["betas"])
-        both = self.discriminators.parameters()
-        optimizers = [
-            torch.optim.Adam(self.generator.parameters(), self.hparams["learning_rate"], betas),
-            torch.optim.Adam(both, self.hparams["discriminator_learning_rate"], betas),
-        ]
-        epochs = max(self.trainer.max_epochs or 1, 1)
-        start = self.hparams["decay_from"]
-
-        def factor(epoch: int) -> float:
-            return min(1.0, max(0.0, (1 - epoch / epochs) / max(1 - start, 1e-6)))
-
-        schedules = [torch.optim.lr_scheduler.LambdaLR(o, factor) for o in optimizers]
-        return optimizers, schedules
+        return self.discriminators[name](channels_last(picture))
 
     def on_validation_epoch_start(self) -> None:
         """Rows are collected over each set."""
@@ -209,7 +156,7 @@ class MouthGAN(LightningModule):
     def validation_step(self, batch: MouthBatch, batch_index: int, dataloader_idx: int = 0) -> None:
         """Canonical crops of one set, painted by the averaged generator."""
         truth, hole = batch.image, batch.hole
-        outputs = {"output": self(_fast(batch.filled), hole)}
+        outputs = {"output": self(channels_last(batch.filled), hole)}
         if self._trainer is not None and self.trainer.testing:
             outputs |= {"telea": telea(truth, hole)}
             mean = getattr(self.trainer, "datamodule", None)
@@ -261,24 +208,5 @@ class MouthGAN(LightningModule):
         order = batch.hole.sum((1, 2, 3)).argsort(descending=True)[:rows].cpu()
         some = batch.map(lambda tensor: tensor[order.to(tensor.device)])
         with torch.no_grad():
-            composite = some.composite(self(_fast(some.filled), some.hole))
+            composite = some.composite(self(channels_last(some.filled), some.hole))
         return sample_grid([some.filled, composite, some.image, some.hole])
-
-
-@torch.no_grad()
-def move_averages(decay: float, averages: Any, values: Any, count: Tensor | int) -> None:
-    """An exponential moving average for `AveragedModel` that forgets its start.
-
-    The decay of update n is at most (1 + n) / (10 + n): else the first, random weights would
-    make up half of the average for hundreds of steps.
-    """
-    share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
-    if averages[0].is_floating_point():
-        torch._foreach_lerp_(averages, values, share)
-    else:
-        torch._foreach_copy_(averages, values)
-
-
-def _fast(image: Tensor) -> Tensor:
-    """The layout in memory that convolutions are fastest with."""
-    return image.contiguous(memory_format=torch.channels_last)

@@ -1,7 +1,6 @@
 """Networks of the mouth GAN: a MobileNet U-Net and patch discriminators.
 
-Inverted residuals: Sandler et al., "MobileNetV2", CVPR 2018. Skips: Ronneberger et al., "U-Net",
-MICCAI 2015. Patch discriminators whose layers are compared: Wang et al., "High-Resolution Image
+Patch discriminators whose layers are compared: Wang et al., "High-Resolution Image
 Synthesis … with Conditional GANs" (pix2pixHD), CVPR 2018. A global and a local one: Iizuka et al.,
 "Globally and Locally Consistent Image Completion", SIGGRAPH 2017.
 """
@@ -16,20 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from xpress.models.face_autoencoder.networks import InvertedResidual, convolution
+from xpress.models.mobile_unet import MobileUNet
 
 
-class MouthGenerator(nn.Module):
+class MouthGenerator(MobileUNet):
     """Paints the hole of a mouth crop.
 
-    Each stage of the encoder halves the map; each of the decoder doubles it and takes the
-    encoder's map of the same size beside its own. The last doubling is a pixel shuffle: full
-    resolution is where a CPU's time goes.
-
     Args:
-        channels: of the maps at full (after the last doubling), half, quarter … resolution.
-        repeats: blocks of each stage of the encoder.
-        expansion: of the inverted residuals.
+        channels: see `MobileUNet`.
+        repeats: see `MobileUNet`.
+        expansion: see `MobileUNet`.
     """
 
     def __init__(
@@ -38,37 +33,7 @@ class MouthGenerator(nn.Module):
         repeats: Sequence[int] = (1, 2, 3, 3),
         expansion: int = 3,
     ) -> None:
-        super().__init__()
-        if len(repeats) != len(channels) - 1:
-            raise ValueError(f"{len(channels)} channels need {len(channels) - 1} repeats")
-        self.stride = 2 ** len(repeats)
-        down, reduce, up = [], [], []
-        for number, count in enumerate(repeats):
-            wide, deep = channels[number], channels[number + 1]
-            if number == 0:
-                first: nn.Module = convolution(4, deep, 3, 2)
-            else:
-                first = InvertedResidual(wide, deep, 2, expansion)
-            rest = [InvertedResidual(deep, deep, 1, expansion) for _ in range(count - 1)]
-            down.append(nn.Sequential(first, *rest))
-        for number in reversed(range(1, len(repeats))):
-            wide, deep = channels[number], channels[number + 1]
-            # Reduced before it is doubled, where that costs a quarter.
-            reduce.append(convolution(deep, wide, 1))
-            up.append(
-                nn.Sequential(
-                    InvertedResidual(2 * wide, wide, 1, 1),
-                    InvertedResidual(wide, wide, 1, expansion),
-                )
-            )
-        self.down, self.reduce, self.up = map(nn.ModuleList, (down, reduce, up))
-        self.shuffle = nn.Sequential(
-            convolution(channels[1], 4 * channels[0], 1), nn.PixelShuffle(2)
-        )
-        self.paint = nn.Sequential(
-            convolution(4 + channels[0], channels[0] + 4, 3),
-            nn.Conv2d(channels[0] + 4, 3, 3, padding=1),
-        )
+        super().__init__(4, 3, channels, repeats, expansion)
 
     def forward(
         self, filled: Float[Tensor, "B 3 H W"], hole: Float[Tensor, "B 1 H W"]
@@ -83,17 +48,7 @@ class MouthGenerator(nn.Module):
             RGB in [0, 1], of the whole crop; only the hole's part is used, and a rim around it
             where it is faded in.
         """
-        full = torch.cat([filled * 2 - 1, hole], dim=1)
-        maps = []
-        x = full
-        for stage in self.down:
-            x = stage(x)
-            maps.append(x)
-        for reduce, stage, skip in zip(self.reduce, self.up, reversed(maps[:-1]), strict=True):
-            x = F.interpolate(reduce(x), scale_factor=2.0, mode="nearest")
-            x = stage(torch.cat([skip, x], dim=1))
-        x = torch.cat([full, self.shuffle(x)], dim=1)
-        return torch.sigmoid(self.paint(x))
+        return torch.sigmoid(self.maps(torch.cat([filled * 2 - 1, hole], dim=1)))
 
 
 class PatchDiscriminator(nn.Module):
