@@ -19,7 +19,8 @@ from xpress.extraction.action_unit_encoder import UnitEncoder
 from xpress.media.files import written_beside
 from xpress.packs import FaceRecords, is_packed, read_records
 from xpress.packs.action_units import UNITS, units_of
-from xpress.packs.pixels import Pixels, RowsOf, load_pixels
+from xpress.packs.parquet import read_with
+from xpress.packs.pixels import Pixels, RowsOf, is_color, load_pixels
 from xpress.packs.records import decode
 
 log = logging.getLogger(__name__)

@@ -25,6 +25,7 @@ from xpress.data_modules.streaming.stream import RowStream
 
 from xpress.errors import InputError
 from xpress.packs.fitted_parameters import ParameterTable, load_fits
+from xpress.packs.pixels import RowsOf
 from xpress.packs.records import FaceRecords, decode
 
 log = logging.getLogger(__name__)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import as_file, files
 from itertools import islice
 from pathlib import Path
 
 from xpress.commands.overlay import contact_sheet
+from xpress.commands.reenact import reenact
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader
 from xpress.reenactment.reenactor import Reenactor
+
+PathLike = str | os.PathLike
 
 
 def demo(

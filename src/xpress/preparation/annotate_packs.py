@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from xpress.errors import InputError
 from xpress.extraction.action_unit_encoder import Face, UnitEncoder
 from xpress.media.files import written_beside
+from xpress.packs.action_units import PICTURES, UNITS, with_units
 from xpress.packs.parquet import names_of, points_of
 from xpress.packs.records import decode, usable_landmarks
 from xpress.packs.shards import attempt, is_remote
