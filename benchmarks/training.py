@@ -31,9 +31,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from xpress.structures import FaceBatch, MouthBatch
 
 STEPS = {
-    "face_autoencoder geometry": ["task=face_autoencoder", "experiment=geometry"],
-    "face_autoencoder colour": ["task=face_autoencoder", "experiment=color"],
-    "face_autoencoder both": ["task=face_autoencoder", "experiment=full"],
+    "face_autoencoder geometry": ["experiment=face_autoencoder_geometry"],
+    "face_autoencoder colour": ["experiment=face_autoencoder_color"],
+    "face_autoencoder both": ["experiment=face_autoencoder_joint"],
     "mouth_gan": ["task=mouth_gan"],
 }
 

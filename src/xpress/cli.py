@@ -97,6 +97,7 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
                 told = option.replace("_", "-")
                 raise InputError(f"--{told}: not taken; own settings come from --config-dir")
         given = arguments.overrides, arguments.config_dir
+        configuration.check_choices(arguments.overrides)
         if _is_plain_run(arguments):
             configuration.check(name, configuration.compose_config(name, *given), given[0])
         elif arguments.multirun:

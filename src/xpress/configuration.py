@@ -27,6 +27,7 @@ VERSION_BASE = "1.3"
 CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
 
 _PATH_OPTIONS = ("source", "target", "output", "source_neutral", "weights", "ckpt", "export")
+_ADDITIVE = ("experiment", "ablation", "hparams_search")
 _ROUTING = ("task", "job", "task_name", "hydra")
 
 
@@ -205,6 +206,25 @@ def _search_path(overrides: Sequence[str], config_dir: str) -> list[str]:
     return [f"hydra.searchpath=['file://{Path(config_dir).resolve()}']"]
 
 
+def check_choices(overrides: Sequence[str]) -> None:
+    """Check that no group is chosen from twice, of which the last choice alone would count.
+
+    Raises:
+        InputError: one is; `experiment=[a,b]` takes both.
+        OverrideParseException: an argument is not in Hydra's grammar.
+    """
+    chosen: dict[str, str] = {}
+    for override in _parse(overrides):
+        group, choice = override.key_or_group, str(override.value())
+        if not (files(CONFIG_MODULE) / group).is_dir():
+            continue
+        if group in chosen:
+            both = f"{chosen[group]},{choice}"
+            hint = f"{group}=[{both}] takes both" if group in _ADDITIVE else "choose one"
+            raise InputError(f"{group}={both}: chosen twice; {hint}")
+        chosen[group] = choice
+
+
 def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
     """Check what composing alone does not see.
 
@@ -331,7 +351,8 @@ def _flat_names(config: DictConfig, prefix: str = "") -> list[str]:
 
 
 def _nearest(name: str, valid: Sequence[str]) -> str:
-    near = get_close_matches(name, valid, n=3, cutoff=0.6)
+    whole = [choice for choice in valid if name in re.split("[_.]", choice)]
+    near = whole or get_close_matches(name, valid, n=3, cutoff=0.6)
     shown = sorted(set(valid)) if len(set(valid)) <= 16 else []
     if not near:
         return f"; choose from {', '.join(shown)}" if shown else ""

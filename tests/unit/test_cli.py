@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-import xpress.reenactment
+import xpress.commands
 from xpress import cli, configuration
 from xpress.errors import InputError
 from xpress.training.run import run_train
@@ -44,13 +45,18 @@ def call(command: str, *arguments: str, cwd: Path) -> subprocess.CompletedProces
 def jobs(monkeypatch: pytest.MonkeyPatch) -> dict:
     """Stands in for the functions behind `infer` and records what they were given."""
     given: dict = {}
-    module = types.ModuleType("xpress.commands.reenact")
     for name in ("reenact", "extract", "demo"):
-        setattr(module, name, lambda _name=name, **options: given.update({_name: options}))
-    monkeypatch.setitem(sys.modules, "xpress.commands.reenact", module)
-    # Where the real module was imported before, its package still names it.
-    monkeypatch.setattr(xpress.reenactment, "jobs", module, raising=False)
+        stand_in(monkeypatch, name, lambda _name=name, **options: given.update({_name: options}))
     return given
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, task: str, function: Callable[..., None]) -> None:
+    """Put a function in the place of the one behind a task of `infer`."""
+    module = types.ModuleType(f"xpress.commands.{task}")
+    setattr(module, task, function)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    # Where the real module was imported before, its package still names it.
+    monkeypatch.setattr(xpress.commands, task, module, raising=False)
 
 
 def run_infer_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -75,6 +81,8 @@ ERRORS = {
     ("task=demo", "foo"): "foo: not of the form name=value",
     ("task=demo", "strength=[1"): r"strength=\[1: not of the form name=value",
     ("task=demo,extract",): "several values; -m runs them",
+    ("task=demo", "task=extract"): "task=demo,extract: chosen twice; choose one",
+    ("-m", "task=demo", "task=edit,demo"): "chosen twice; choose one",
     ("task=demo", "hydra/job_logging=foo"): "hydra/job_logging=foo: no such choice",
     ("-m", "task=demo", "strenght=1,2"): "strenght: no such option",
     ("--cfg", "job", "task=foo"): "task=foo: no such choice; choose from demo, edit, extract",
@@ -161,11 +169,7 @@ def test_bad_input_of_a_task_is_one_line(
     def refuse(**_: object) -> None:
         raise InputError("a.jpg: no face; give a picture with one")
 
-    module = types.ModuleType("xpress.commands.reenact")
-    monkeypatch.setattr(module, "extract", refuse, raising=False)
-    monkeypatch.setitem(sys.modules, "xpress.commands.reenact", module)
-    # Where the real module was imported before, its package still names it.
-    monkeypatch.setattr(xpress.reenactment, "jobs", module, raising=False)
+    stand_in(monkeypatch, "extract", refuse)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
         run_infer_here(monkeypatch, "task=extract", "target=a.jpg", "output=b")
@@ -177,11 +181,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path:
     def fail(**_: object) -> None:
         raise ZeroDivisionError("ours")
 
-    module = types.ModuleType("xpress.commands.reenact")
-    monkeypatch.setattr(module, "demo", fail, raising=False)
-    monkeypatch.setitem(sys.modules, "xpress.commands.reenact", module)
-    # Where the real module was imported before, its package still names it.
-    monkeypatch.setattr(xpress.reenactment, "jobs", module, raising=False)
+    stand_in(monkeypatch, "demo", fail)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ZeroDivisionError, match="ours") as raised:
         run_infer_here(monkeypatch, "task=demo")
@@ -210,6 +210,33 @@ def test_training_without_a_task_lists_the_choices_and_leaves_no_run(tmp_path: P
 def test_a_misspelt_nested_option_gets_the_nearest_names(tmp_path: Path):
     with pytest.raises(InputError, match=r"trainer\.max_epoch: .*did you mean trainer\.max_epochs"):
         configuration.compose_config("train", [*BORING, "trainer.max_epoch=3"])
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m"]])
+def test_no_experiment_is_dropped_in_silence(
+    sweep: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    two = ["experiment=face_autoencoder_geometry", "experiment=smoke"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *sweep, *two])
+    with pytest.raises(SystemExit):
+        cli.train()
+    both = "face_autoencoder_geometry,smoke"
+    expected = f"error: experiment={both}: chosen twice; experiment=[{both}] takes both\n"
+    assert capfd.readouterr().err == expected
+
+
+def test_experiments_of_a_list_add_up():
+    chosen = "experiment=[face_autoencoder_geometry,smoke]"
+    config = configuration.compose_config("train", [chosen])
+    assert (config.task_name, config.trainer.gradient_clip_val) == ("face_autoencoder", 1.0)
+    assert (config.trainer.max_epochs, config.trainer.limit_train_batches) == (1, 4)
+
+
+@pytest.mark.parametrize("stage", ["geometry", "color", "reanimated"])
+def test_a_stage_without_its_task_is_answered_with_the_whole_name(stage: str):
+    whole = f"did you mean face_autoencoder_{stage}\\?"
+    with pytest.raises(InputError, match=f"experiment={stage}: no such choice; {whole}"):
+        configuration.compose_config("train", [f"experiment={stage}"])
 
 
 def test_training_writes_a_run_and_resumes_it(tmp_path: Path):

@@ -130,10 +130,16 @@ def given_keys(overrides: Sequence[str]) -> list[str]:
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     keys = [override.key_or_group for override in parsed]
     for override in parsed:
-        if override.key_or_group == "ablation" and isinstance(override.value(), str):
-            text = files(CONFIG_MODULE) / "ablation" / f"{override.value()}.yaml"
-            keys += _leaves(OmegaConf.create(text.read_text(encoding="utf-8")))
+        if override.key_or_group == "ablation":
+            chosen = override.value() or []
+            for name in chosen if isinstance(chosen, list) else [chosen]:
+                keys += _set_by_ablation(name)
     return [key for key in keys if key.partition(".")[0] in RESTORED]
+
+
+def _set_by_ablation(name: str) -> list[str]:
+    text = files(CONFIG_MODULE) / "ablation" / f"{name}.yaml"
+    return _leaves(OmegaConf.create(text.read_text(encoding="utf-8")))
 
 
 def _leaves(node: Any, prefix: str = "") -> list[str]:

@@ -120,3 +120,11 @@ def test_what_an_ablation_sets_is_given():
         "model.weights.adversarial_local",
         "model.weights.features_local",
     }
+    both = given_keys(["ablation=[no_local,no_boundary]"])
+    assert set(both) == {
+        "model.weights.adversarial_local",
+        "model.weights.features_local",
+        "model.weights.boundary",
+    }
+    assert not given_keys(["ablation=none"])
+    assert not given_keys(["ablation=null"])
