@@ -30,7 +30,7 @@ def package_without_generator(monkeypatch, tmp_path_factory):
     (package / "assets").mkdir()
     for name in ("encoder.onnx", "encoder.json", "morphable.safetensors"):
         shutil.copy(str(ASSETS / name), package / "assets" / name)
-    monkeypatch.setattr("xpress.reenactment.pretrained.files", lambda name: package)
+    monkeypatch.setattr("xpress.extraction.weight_files.files", lambda name: package)
 
 
 def test_a_folder_with_a_generator_takes_the_rest_from_the_package(own):
