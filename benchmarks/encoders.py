@@ -68,7 +68,9 @@ def open_encoder(weights: str = "default", morphable: Path | None = None) -> Mea
     path = Path(weights)
     if weights == "default" or path.is_dir() or path.with_suffix(".onnx").is_file():
         loaded = load_pretrained(weights, "none")
-        return Measured(loaded.model, loaded.extractor, loaded.encoder.layout.size)
+        return Measured(
+            MorphableModel.of(loaded.model), loaded.extractor, loaded.encoder.layout.size
+        )
     state = read_encoder_weights(path)
     settings = _settings(path)
     chosen = morphable or settings.get("morphable")

@@ -109,7 +109,7 @@ class Painter:
         return np.hstack([cv2.resize(c, small, interpolation=cv2.INTER_AREA) for c in cells])
 
     def _drawn(self, face: FaceSample, crop: Crop, below: np.ndarray) -> list[np.ndarray]:
-        p = face.parameters
+        p = face.parameters.torch()
         place = torch.from_numpy(crop.to_crop(face.translation)).float()[None]
         p = p.replace(translation=place, scale=p.scale * crop.zoom)
         model, size = self.decoder.model, (crop.size, crop.size)

@@ -17,8 +17,8 @@ from common import Timing, machine, measure
 from xpress.errors import InputError
 from xpress.rendering.camera import project
 from xpress.rendering.rasterizers import get_rasterizer
-from xpress.rendering.rasterizers.numba import rasterize_numpy
 from xpress.rendering.shading import render
+from xpress.rendering.z_buffer import rasterize_numpy
 
 TRIANGLES = (18_460, 52_220)
 SIZES = (128, 256)

@@ -26,6 +26,7 @@ from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample, upright_crop
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader
+from xpress.morphable.face_model import FaceModel
 from xpress.morphable.fitting import FitSettings, fit_landmarks
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.landmark_weights import fit_weights
@@ -60,14 +61,14 @@ def agreement(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     return float(np.corrcoef(first, second)[0, 1]), ratio
 
 
-def labelled_faces(model: MorphableModel, path: Path, count: int | None) -> list[FaceSample]:
+def labelled_faces(model: FaceModel, path: Path, count: int | None) -> list[FaceSample]:
     """Fits of a label file's landmarks; one person."""
     with np.load(path) as archive:
         points = np.concatenate([archive["landmarks68"], archive["contours"]], axis=1)[:count]
     fit = fit_landmarks(
-        LandmarkModel.of(model),
+        LandmarkModel.of(MorphableModel.of(model)),
         torch.from_numpy(points),
-        fit_weights(),
+        torch.from_numpy(fit_weights()),
         torch.zeros(len(points), dtype=torch.long),
         FitSettings(iterations=8, noise=0.012),
     )

@@ -56,7 +56,7 @@ class Figures:
     @torch.no_grad()
     def _rms(self, row: int, face: FaceSample) -> float:
         crop = Crop.around(self.labels[row])
-        p = face.parameters
+        p = face.parameters.torch()
         place = torch.from_numpy(crop.to_crop(face.translation)).float()[None]
         p = p.replace(translation=place, scale=p.scale * crop.zoom)
         drawn = self.decoder(p, (crop.size, crop.size))

@@ -28,7 +28,7 @@ from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 from torch.utils.flop_counter import FlopCounterMode
 
-from xpress.structures import FaceBatch, MouthBatch
+from xpress.batches import FaceBatch, MouthBatch
 
 STEPS = {
     "face_autoencoder geometry": ["experiment=face_autoencoder_geometry"],

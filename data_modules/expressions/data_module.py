@@ -21,12 +21,12 @@ from xpress.data_modules.faces.data_module import Paths, _named, held_out
 from xpress.data_modules.resumable import ResumableLoader, resumable_loader
 from xpress.data_modules.sampling import FaceSampler
 
+from xpress.batches import ExpressionBatch
 from xpress.errors import InputError
 from xpress.packs.edit_pairs import PairRows, load_pairs
 from xpress.packs.expression_balance import expression_weights
 from xpress.packs.media_files import is_media
 from xpress.preparation.face_packs import FacePackSettings, made_face_pack
-from xpress.structures import ExpressionBatch
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from xpress.data_modules.augment import A, Augment, canonical_crop, cut_flipped
 from xpress.data_modules.expressions.rows import ExpressionRows
 from xpress.data_modules.resumable import Draw, row_generator
 
+from xpress.batches import ExpressionBatch
 from xpress.packs.edit_pairs import PairRows, cut_flow
-from xpress.structures import ExpressionBatch, _TensorStruct
+from xpress.structures import ArrayStruct
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ExpressionAugment(Augment):
 
 
 @dataclass(frozen=True)
-class RawExpressions(_TensorStruct):
+class RawExpressions(ArrayStruct):
     """`ExpressionBatch` as workers hand it over: uint8 RGB (B, H, W, 3), flow (B, H, W, 2)."""
 
     image: UInt8[Tensor, "B H W 3"]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from xpress.structures import FaceBatch, FaceParameters, _TensorStruct
+from xpress.batches import FaceBatch
+from xpress.structures import ArrayStruct, FaceParameters
 
 
 @dataclass(frozen=True)
-class RawFaces(_TensorStruct):
+class RawFaces(ArrayStruct):
     """`FaceBatch` with `image` as uint8 RGB (B, H, W, 3); the other fields are the same."""
 
     image: UInt8[Tensor, "B H W 3"]

@@ -27,13 +27,13 @@ from xpress.data_modules.sampling import FaceSampler
 from xpress.data_modules.streaming.groups import RowGroup, groups_to_stream
 from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 
+from xpress.batches import FaceBatch
 from xpress.errors import InputError
 from xpress.packs import read_records
 from xpress.packs.expression_balance import expression_weights
 from xpress.packs.fitted_parameters import load_fits
 from xpress.packs.pixels import load_pixels
 from xpress.packs.shards import source_name
-from xpress.structures import FaceBatch
 
 log = logging.getLogger(__name__)
 

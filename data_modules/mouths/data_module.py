@@ -32,13 +32,13 @@ from xpress.data_modules.resumable import resumable_loader
 from xpress.data_modules.streaming.groups import groups_to_stream
 from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 
+from xpress.batches import MouthBatch
 from xpress.errors import InputError
 from xpress.media.mouth_crop import SIZE
 from xpress.packs import read_records
 from xpress.packs.media_files import is_media
 from xpress.packs.pixels import load_pixels
 from xpress.preparation.mouth_packs import PackSettings, made_pack
-from xpress.structures import MouthBatch
 
 log = logging.getLogger(__name__)
 

@@ -17,11 +17,12 @@ from xpress.data_modules.augment import cut_flipped, to_grey
 from xpress.data_modules.faces.dataset import FaceSource
 from xpress.data_modules.resumable import Draw, ResumableSampler
 
+from xpress.batches import MouthBatch
 from xpress.media.crop import Crop
 from xpress.media.mouth_crop import MOUTH_RATIO, SIZE, hole_mask, mouth_crop
 from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.landmark_weights import LIPS_INNER
-from xpress.structures import MouthBatch, _TensorStruct
+from xpress.structures import ArrayStruct
 
 INNER = np.array([int(np.flatnonzero(p == CONTOUR_MEDIAPIPE_INDEX)[0]) for p in LIPS_INNER])
 """Rows of the inner lips among the contour points, in order around the mouth."""
@@ -96,7 +97,7 @@ class MouthAugment:
 
 
 @dataclass(frozen=True)
-class RawMouths(_TensorStruct):
+class RawMouths(ArrayStruct):
     """`MouthBatch` as workers hand it over: uint8 RGB (B, H, W, 3) and holes."""
 
     image: UInt8[Tensor, "B H W 3"]

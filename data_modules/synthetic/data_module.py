@@ -24,12 +24,12 @@ from xpress.data_modules.resumable import ResumableLoader, ResumableSampler, res
 from xpress.data_modules.synthetic.cache import load_cache, render_cache
 from xpress.data_modules.synthetic.scene import SceneRenderer
 
+from xpress.batches import FaceBatch
 from xpress.errors import InputError
 from xpress.morphable.model import MorphableModel
 from xpress.packs import read_records
 from xpress.packs.fitted_parameters import load_expressions
 from xpress.packs.records import decode
-from xpress.structures import FaceBatch
 
 Path_ = str | os.PathLike
 

@@ -21,7 +21,7 @@ from xpress.morphable.model import MorphableModel
 from xpress.rendering.camera import project, rotate
 from xpress.rendering.lighting import shade
 from xpress.rendering.normals import vertex_normals
-from xpress.rendering.rasterizers.numba import rasterize_numpy
+from xpress.rendering.z_buffer import rasterize_numpy
 
 PICTURE_RATIO = 1.7
 """Side of a picture over the longer side of its landmark box, as in the face packs."""

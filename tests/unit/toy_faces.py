@@ -112,7 +112,7 @@ class ToyWorld:
     def update(self, face: FaceSample, **changes) -> FaceSample:
         """Landmarks through torch's camera and the full mesh: slow, and another path than ours."""
         face = face.replace(**changes)
-        p = face.parameters
+        p = face.parameters.torch()
         mesh = self.model.vertices(p.identity, p.expression)
         points = self.model.landmark_points(project(mesh, p.rotation, p.translation, p.scale))
         points = points[0, :, :2].double().numpy()
@@ -129,7 +129,7 @@ class ToyAnimator:
     def set_target(self, image, parameters) -> None:
         self.targets += 1
         self.image = image
-        x, y = parameters.translation[0].round().int().tolist()
+        x, y = parameters.translation[0].round().astype(int).tolist()
         self.place = (slice(y, y + 4), slice(max(x - 8, 0), x + 8))
 
     def render(self, expression) -> np.ndarray:

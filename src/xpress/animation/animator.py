@@ -32,11 +32,10 @@ from xpress.animation.warping.relighting import (
     estimate_illumination,
     is_degenerate,
     luminance_light,
-    sh_bands,
     shading_change,
 )
-from xpress.morphable.model import MorphableModel
-from xpress.rendering.rasterizers.numba import Buffers
+from xpress.morphable.face_model import LinearFaceModel
+from xpress.rendering.z_buffer import Buffers
 from xpress.structures import FaceParameters
 
 STILL, MOVED = 0.002, 0.015
@@ -63,17 +62,17 @@ class FaceAnimator:
 
     def __init__(
         self,
-        model: MorphableModel,
+        model: LinearFaceModel,
         mouth: Literal["model", "none"] | MouthPainter = "model",
         relight: bool = True,
     ) -> None:
-        self.model = model
+        self.model = model = model.numpy()
         self.anatomy = Anatomy(model)
         # The target is where its parameters say; only what changes is kept off the bones.
         self._shape = MeshEvaluator(model, self.anatomy.moving)
         self.evaluator = MeshEvaluator(model, self.anatomy.damping)
         self.relight = relight
-        albedo = model.mean_color.numpy().astype(np.float32)
+        albedo = model.mean_color
         self._albedo = albedo
         self._mouth: MouthOpening | None = None
         if mouth == "model":
@@ -98,8 +97,9 @@ class FaceAnimator:
             parameters: of one face, in pixels of `image`.
         """
         with self._timed("target"):
+            parameters = parameters.numpy()
             self._image = image
-            self._expression = parameters.expression[0].detach().cpu().numpy().astype(np.float32)
+            self._expression = parameters.expression[0].astype(np.float32)
             self._camera = Camera(parameters)
             shape = self._shape.neutral(parameters.identity)
             shape = shape + self._shape.offsets(self._expression)
@@ -209,7 +209,7 @@ class FaceAnimator:
         return x * x * (3 - 2 * x)
 
     def _light(self, parameters: FaceParameters) -> Float32[np.ndarray, "9 3"]:
-        given = parameters.illumination[0].detach().cpu().numpy().astype(np.float32)
+        given = parameters.illumination[0].astype(np.float32)
         if not is_degenerate(given):
             return given
         points, facing = self._projected, self._normals[:, 2]
@@ -222,10 +222,10 @@ class FaceAnimator:
             return estimate_illumination(*(np.zeros((0, 3), np.float32) for _ in range(3)))
         colors = cv2.remap(self._image, x[None], y[None], cv2.INTER_LINEAR)[0]
         albedo = self._albedo[index]
-        color = parameters.color[0].detach().cpu().numpy()
+        color = parameters.color[0]
         if color.any():
-            basis = self.model.color_basis.numpy()
-            albedo = albedo + np.tensordot(color, basis[:, index], 1).astype(np.float32)
+            basis = self.model.color_basis[:, index]
+            albedo = albedo + np.tensordot(color, basis, 1).astype(np.float32)
         return estimate_illumination(
             colors.astype(np.float32) / 255, albedo.clip(0.02, 1), self._normals[index]
         )
@@ -235,7 +235,7 @@ class FaceAnimator:
         normals = normals[normals[:, 2] > 0.3]
         if not len(normals):
             normals = np.array([[0, 0, 1]], np.float32)
-        return (sh_bands(normals) @ self._illumination).mean(0)
+        return (spherical_harmonics(normals) @ self._illumination).mean(0)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

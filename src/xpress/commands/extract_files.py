@@ -80,5 +80,5 @@ def write_track(
 def write_mesh(reader: FaceReader, path: Path, face: FaceSample) -> None:
     """The face in model space with its albedo."""
     model, p = reader.model, face.parameters
-    vertices = model.vertices(p.identity, p.expression)[0].numpy()
-    write_obj(path, vertices, model.triangles.numpy(), model.colors(p.color)[0].numpy())
+    vertices = model.vertices(p.identity, p.expression)[0]
+    write_obj(path, vertices, model.triangles, model.colors(p.color)[0])

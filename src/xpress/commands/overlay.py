@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 
+from xpress.animation.warping.mesh_evaluator import Camera, camera_normals
 from xpress.extraction.face_sample import FaceSample
-from xpress.morphable.model import MorphableModel
-from xpress.rendering.camera import project, rotate
-from xpress.rendering.normals import vertex_normals
-from xpress.rendering.rasterizers.numba import rasterize_numpy
+from xpress.morphable.face_model import LinearFaceModel
+from xpress.rendering.z_buffer import rasterize_numpy
 
 MESH_SHARE = 0.45
 """Opacity of the mesh."""
@@ -31,12 +29,10 @@ class Overlay:
         model: the face model.
     """
 
-    def __init__(self, model: MorphableModel) -> None:
-        self.model = model
-        part = model.parts["face"]
-        self._triangles = model.triangles[part.triangle_start : part.triangle_stop]
-        self._corners = self._triangles.to(torch.int32).numpy()
-        self._stop = part.vertex_stop
+    def __init__(self, model: LinearFaceModel) -> None:
+        self.model = model.numpy()
+        self._corners = self.model.part_triangles("face").astype(np.int32)
+        self._stop = model.parts["face"].vertex_stop
 
     def __call__(
         self, image: UInt8[np.ndarray, "H W 3"], faces: Sequence[FaceSample]
@@ -51,8 +47,7 @@ class Overlay:
     def vertices(self, face: FaceSample) -> Float[np.ndarray, "V 3"]:
         """All of the model's vertices in the picture: pixels, z towards the viewer."""
         p = face.parameters
-        shape = self.model.vertices(p.identity, p.expression)
-        return project(shape, p.rotation, p.translation, p.scale)[0].numpy()
+        return Camera(p).project(self.model.vertices(p.identity, p.expression)[0])
 
     def _mesh(self, image: np.ndarray, face: FaceSample) -> None:
         vertices = self.vertices(face)[: self._stop]
@@ -62,7 +57,8 @@ class Overlay:
         high = np.minimum(high, [width, height])
         if (high <= low).any():
             return
-        shading = self._shading(face)
+        normals = camera_normals(vertices, self._corners)
+        shading = 0.35 + 0.75 * np.clip(normals @ LIGHT, 0, None)
         corner = np.array([*low, 0], np.float32)
         index, weights, _ = rasterize_numpy(
             (vertices - corner).astype(np.float32), self._corners, *(high - low)[::-1].tolist()
@@ -72,12 +68,6 @@ class Overlay:
         patch = image[low[1] : high[1], low[0] : high[0]]
         mixed = (1 - MESH_SHARE) * patch[seen] + MESH_SHARE * shade[:, None] * MESH_COLOR
         patch[seen] = mixed.clip(0, 255).astype(np.uint8)
-
-    def _shading(self, face: FaceSample) -> Float[np.ndarray, " Vf"]:
-        p = face.parameters
-        shape = self.model.vertices(p.identity, p.expression)[:, : self._stop]
-        normals = vertex_normals(rotate(shape, p.rotation), self._triangles)[0].numpy()
-        return 0.35 + 0.75 * np.clip(normals @ LIGHT, 0, None)
 
     def _points(self, image: np.ndarray, face: FaceSample) -> None:
         eye = float(np.linalg.norm(face.landmarks68[36] - face.landmarks68[45]))

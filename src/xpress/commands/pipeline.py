@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import cv2
-import torch
 from tqdm import tqdm
 
 from xpress.errors import InputError
@@ -154,5 +153,4 @@ def use_threads(count: int) -> None:
     """The stages run side by side: more threads inside each would only contend."""
     if count < 1:
         raise InputError(f"threads={count}: choose 1 or more")
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)

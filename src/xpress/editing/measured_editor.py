@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from xpress.batches import ExpressionEdit
 from xpress.editing.morphable import MorphableEditor
 from xpress.errors import InputError
 from xpress.media.crop import Crop
 from xpress.models.expression_editing.evaluated import EvaluatedEditor
 from xpress.reenactment.reenactor import Reenactor
-from xpress.structures import ExpressionEdit
 
 
 class MorphableEditing(EvaluatedEditor):

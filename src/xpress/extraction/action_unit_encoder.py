@@ -8,7 +8,6 @@ from functools import cached_property
 from itertools import islice
 
 import numpy as np
-import torch
 from jaxtyping import Float32, UInt8
 
 from xpress.errors import InputError
@@ -48,8 +47,8 @@ class UnitEncoder:
 
     def read(self, crops: UInt8[np.ndarray, "B S S 3"]) -> Float32[np.ndarray, "B 17"]:
         """Action units in [0, 1] of canonical crops."""
-        codes = torch.from_numpy(self._loaded.encoder(crops))
-        expression = self._loaded.encoder.layout.parameters(codes).expression.numpy()
+        codes = self._loaded.encoder(crops)
+        expression = self._loaded.encoder.layout.parameters(codes).expression
         return self._units(expression).astype(np.float32)
 
     def read_faces(self, faces: Iterable[Face]) -> Float32[np.ndarray, "N 17"]:

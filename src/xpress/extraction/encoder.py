@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
@@ -15,19 +16,9 @@ from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample, turn_light, turn_rotation, upright_crop
 from xpress.extraction.onnx_sessions import open_session
 from xpress.media.crop import Crop
-from xpress.models.face_autoencoder.code import (
-    AMBIENT,
-    CENTER,
-    EXPRESSION_BIAS,
-    PIXELS_PER_UNIT,
-    ROTATION_UNIT,
-    SCALE_UNIT,
-    TRANSLATION_UNIT,
-    CodeLayout,
-)
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.models.face_autoencoder.code import CodeLayout, sigmoid
+from xpress.morphable.face_landmarks import LinearLandmarks
 from xpress.morphable.signals import SIGNALS
-from xpress.rendering.lighting import SH_0
 
 SETTLED = 0.01
 """Crop sides by which a still's crop may move before it counts as settled."""
@@ -89,19 +80,19 @@ def read_signal_gain(card: Path) -> Float[np.ndarray, "7"]:
 
 
 class CodeDecoder:
-    """`CodeLayout.parameters` and the model's landmarks in numpy, one face at a time.
+    """A code's face in the picture that its crop was cut from, with its landmarks.
 
     Args:
         layout: of the code.
         model: the face model reduced to its landmarks.
     """
 
-    def __init__(self, layout: CodeLayout, model: LandmarkModel) -> None:
+    def __init__(self, layout: CodeLayout, model: LinearLandmarks) -> None:
         self.layout = layout
-        self._stops = np.cumsum(layout.lengths)[:-1]
-        self._mean = model.mean.numpy()
-        bases = (model.identity_basis, model.expression_basis)
-        self._bases = tuple(b.reshape(len(b), -1).numpy() for b in bases)
+        marks = model.numpy()
+        self._mean = marks.mean
+        bases = (marks.identity_basis, marks.expression_basis)
+        self._bases = tuple(b.reshape(len(b), -1) for b in bases)
         if (layout.identity, layout.expression) != tuple(map(len, bases)):
             raise InputError(
                 f"the encoder gives {layout.identity} identity and {layout.expression} expression "
@@ -111,31 +102,26 @@ class CodeDecoder:
 
     def __call__(self, code: Float32[np.ndarray, " K"], crop: Crop) -> FaceSample:
         """The face in pixels of the picture that `crop` was cut from."""
-        size = self.layout.size
-        identity, expression, color, light, rotation, shift, zoom, presence = np.split(
-            code.astype(np.float64), self._stops
-        )
-        expression = _sigmoid(expression + EXPRESSION_BIAS)
-        light = light.reshape(9, 3).copy()
-        light[0] += AMBIENT / SH_0
-        rotation = rotation * ROTATION_UNIT
-        translation = (shift * TRANSLATION_UNIT + np.array(CENTER)) * size
-        scale = float(np.exp(zoom[0] * SCALE_UNIT)) * (PIXELS_PER_UNIT * size)
+        codes = code[None].astype(np.float64)
+        in_crop = {name: values[0] for name, values in vars(self.layout.parameters(codes)).items()}
+        identity, expression = in_crop["identity"], in_crop["expression"]
+        rotation, light = in_crop["rotation"], in_crop["illumination"]
         if crop.angle:
             rotation, light = turn_rotation(rotation, crop.angle), turn_light(light, crop.angle)
-        translation, scale = crop.to_image(translation), scale / crop.zoom
+        translation = crop.to_image(in_crop["translation"])
+        scale = float(in_crop["scale"]) / crop.zoom
         points = self.points(identity, expression, rotation, translation, scale)
         return FaceSample(
             identity=identity,
             expression=expression,
-            color=color,
+            color=in_crop["color"],
             illumination=light,
             rotation=rotation,
             translation=translation,
             scale=scale,
             landmarks68=points[:68],
             contours=points[68:],
-            presence=float(_sigmoid(presence)[0]),
+            presence=float(sigmoid(self.layout.presence(codes))[0]),
         )
 
     def points(
@@ -149,7 +135,7 @@ class CodeDecoder:
         """The 68 landmarks, then the contour points, projected into the picture."""
         offsets = identity @ self._bases[0] + expression @ self._bases[1]
         points = self._mean + offsets.reshape(-1, 3)
-        camera = rotation_matrix(rotation)[:2] * np.array([[scale], [-scale]])
+        camera = cv2.Rodrigues(rotation)[0][:2] * np.array([[scale], [-scale]])
         return points @ camera.T + translation
 
     def update(self, face: FaceSample, **changes) -> FaceSample:
@@ -206,18 +192,3 @@ class FaceExtractor:
             crop = following
             face = self(image, crop)
         return face
-
-
-def rotation_matrix(axis_angle: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """Rodrigues' formula in numpy."""
-    angle = float(np.sqrt(axis_angle @ axis_angle))
-    x, y, z = axis_angle
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    if angle < 1e-6:
-        return np.eye(3) + cross
-    half = np.sin(angle / 2) / angle
-    return np.eye(3) + np.sin(angle) / angle * cross + 2 * half * half * (cross @ cross)
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(x, -60, 60)))

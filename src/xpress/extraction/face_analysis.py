@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from xpress.extraction.face_sample import FaceSample
 from xpress.structures import FaceParameters
 
 
@@ -27,3 +28,20 @@ class FaceAnalysis:
     contours: Float[np.ndarray, "138 2"]
     detected: bool
     action_units: Float[np.ndarray, "17"]
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """A refined face.
+
+    Attributes:
+        face: in pixels of the picture.
+        before: RMS difference of the colours in [0, 1] where the model is seen, at the start.
+        after: the same at the end.
+        steps: how many steps made the objective smaller; the others changed nothing.
+    """
+
+    face: FaceSample
+    before: float
+    after: float
+    steps: int

@@ -12,16 +12,15 @@ from jaxtyping import UInt8
 
 from xpress.extraction.detection import STILL_ROTATIONS, Detector, FaceDetector, choose_faces
 from xpress.extraction.encoder import CodeDecoder, EncoderSession, Extractor, FaceExtractor
-from xpress.extraction.face_analysis import FaceAnalysis
+from xpress.extraction.face_analysis import FaceAnalysis, Refinement
 from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.extraction.one_euro_filter import FaceFilter
-from xpress.extraction.refinement import FaceRefiner, Refinement
 from xpress.extraction.tracking import PRESENT, FaceTracker, track_all
 from xpress.extraction.weight_files import ENCODER, MODEL, weight_files
 from xpress.media.images import read_image
 from xpress.morphable.action_units import ActionUnits
-from xpress.morphable.landmark_model import LandmarkModel
-from xpress.morphable.model import MorphableModel
+from xpress.morphable.face_landmarks import FaceLandmarks
+from xpress.morphable.face_model import FaceModel, LinearFaceModel
 
 Image = UInt8[np.ndarray, "H W 3"]
 TimedFrames = Iterable[tuple[Fraction, np.ndarray]]
@@ -37,7 +36,7 @@ class PretrainedEncoder:
         extractor: with the encoder in it.
     """
 
-    model: MorphableModel
+    model: FaceModel
     encoder: EncoderSession
     extractor: FaceExtractor
 
@@ -55,8 +54,8 @@ def load_encoder(name: str | os.PathLike = "default", threads: int = 1) -> Pretr
     with weight_files(name) as found:
         encoder = EncoderSession(found[ENCODER], threads)
         own = MODEL in found.own
-        model = MorphableModel.load(found[MODEL]) if own else MorphableModel.default()
-    extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, LandmarkModel.of(model)))
+        model = FaceModel.load(found[MODEL]) if own else FaceModel.default()
+    extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, FaceLandmarks.of(model)))
     return PretrainedEncoder(model, encoder, extractor)
 
 
@@ -75,12 +74,12 @@ class FaceReader:
 
     def __init__(
         self,
-        model: MorphableModel,
+        model: LinearFaceModel,
         extractor: Extractor,
         detector: Detector | None = None,
         size: int = 128,
     ) -> None:
-        self.model = model
+        self.model = model.numpy()
         self.extractor = extractor
         self.detector = detector or FaceDetector()
         self.size = size
@@ -112,7 +111,10 @@ class FaceReader:
         return [samples[item] for item in choose_faces(found, face, name)]
 
     def refine(self, image: Image, faces: Sequence[FaceSample], steps: int) -> list[Refinement]:
-        """Faces of a photograph after so many Gauss-Newton steps; see `refine.FaceRefiner`."""
+        """Faces of a photograph after so many Gauss-Newton steps; see `refinement.FaceRefiner`."""
+        # torch takes longer to load than a photograph to be read
+        from xpress.extraction.refinement import FaceRefiner
+
         refiner = FaceRefiner(self.model)
         return [refiner(image, face, steps) for face in faces]
 

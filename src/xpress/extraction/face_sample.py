@@ -7,8 +7,7 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
-import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from xpress.media.crop import CROP_RATIO, Crop
 from xpress.structures import FaceParameters
@@ -47,10 +46,10 @@ class FaceSample:
 
     @property
     def parameters(self) -> FaceParameters:
-        """The same as a batch of one."""
+        """The same as a batch of one, float32."""
 
-        def batch(array: np.ndarray) -> torch.Tensor:
-            return torch.from_numpy(np.asarray(array, np.float32)[None].copy())
+        def batch(array: np.ndarray | float) -> Float32[np.ndarray, "1 ..."]:
+            return np.array(array, np.float32)[None]
 
         return FaceParameters(
             identity=batch(self.identity),
@@ -59,7 +58,7 @@ class FaceSample:
             illumination=batch(self.illumination),
             rotation=batch(self.rotation),
             translation=batch(self.translation),
-            scale=torch.tensor([float(self.scale)]),
+            scale=batch(self.scale),
         )
 
     def replace(self, **changes) -> FaceSample:

@@ -8,13 +8,14 @@ is drawn it shall look like the picture (Blanz and Vetter, "A Morphable Model fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from xpress.extraction.face_analysis import Refinement
 from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.refinement_problem import (
     RefineParts,
@@ -24,6 +25,7 @@ from xpress.extraction.refinement_problem import (
     moved,
 )
 from xpress.media.crop import Crop
+from xpress.morphable.face_model import LinearFaceModel
 from xpress.morphable.fitting import POSE, FitState, axis_angle, bounded_solve, project_state
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.surface import SurfacePoints
@@ -34,23 +36,6 @@ TRIES = 4
 """Dampings that a step may try before it is given up."""
 
 
-@dataclass(frozen=True)
-class Refinement:
-    """A refined face.
-
-    Attributes:
-        face: in pixels of the picture.
-        before: RMS difference of the colours in [0, 1] where the model is seen, at the start.
-        after: the same at the end.
-        steps: how many steps made the objective smaller; the others changed nothing.
-    """
-
-    face: FaceSample
-    before: float
-    after: float
-    steps: int
-
-
 class FaceRefiner:
     """Refines faces of photographs.
 
@@ -59,9 +44,9 @@ class FaceRefiner:
         settings: see `RefineSettings`.
     """
 
-    def __init__(self, model: MorphableModel, settings: RefineSettings | None = None) -> None:
+    def __init__(self, model: LinearFaceModel, settings: RefineSettings | None = None) -> None:
         self.settings = settings or RefineSettings()
-        self._parts = RefineParts(model)
+        self._parts = RefineParts(MorphableModel.of(model.numpy()))
 
     def __call__(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, steps: int
@@ -95,7 +80,7 @@ class FaceRefiner:
         x, y = np.moveaxis(crop.to_image(pixels), -1, 0)
         height, width = image.shape[:2]
         inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-        p = face.parameters
+        p = face.parameters.torch()
         pose = FitState(
             p.identity,
             p.expression,

@@ -25,7 +25,7 @@ from xpress.morphable.surface import FaceSurface, SurfacePoints
 from xpress.rendering.camera import rotation_matrix
 from xpress.rendering.lighting import spherical_harmonics
 from xpress.rendering.normals import vertex_normals
-from xpress.rendering.rasterizers.numba import rasterize_numpy
+from xpress.rendering.z_buffer import rasterize_numpy
 
 LIGHTS = 27
 
@@ -96,7 +96,7 @@ class RefineParts:
 
     def __init__(self, model: MorphableModel) -> None:
         self.surface = FaceSurface(model)
-        weights = fit_weights()
+        weights = torch.from_numpy(fit_weights())
         used = weights > 0
         self.all_landmarks = LandmarkModel.of(model)
         self.landmarks = self.all_landmarks.select(used)

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
 ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
 """The action units of GANimation's and OpenFace's intensities, in their order."""
@@ -86,26 +84,3 @@ class ActionUnits:
         units = expression @ self._matrix.T
         units[..., ACTION_UNITS.index(45)] = expression[..., self._blinks].max(-1)
         return np.clip(units, 0, 1)
-
-
-class ActionUnitLayer(nn.Module):
-    """`ActionUnits` in torch, differentiable where it does not clip.
-
-    Args:
-        expression_names: of the model's expression basis.
-    """
-
-    matrix: Tensor
-
-    def __init__(self, expression_names: Sequence[str]) -> None:
-        super().__init__()
-        matrix = torch.from_numpy(action_unit_matrix(expression_names)).float()
-        self.register_buffer("matrix", matrix, persistent=False)
-        self._blinks = [expression_names.index(f"eyeBlink{side}") for side in SIDES]
-
-    def forward(self, expression: Float[Tensor, "B Ke"]) -> Float[Tensor, "B 17"]:
-        """Intensities in [0, 1] in the order of `ACTION_UNITS`."""
-        units = expression @ self.matrix.T
-        blink = expression[:, self._blinks].amax(1, keepdim=True)
-        number = ACTION_UNITS.index(45)
-        return torch.cat([units[:, :number], blink, units[:, number + 1 :]], dim=1).clamp(0, 1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from xpress.morphable.landmark_model import OUTER_EYE_CORNERS, LandmarkModel
+from xpress.morphable.face_landmarks import OUTER_EYE_CORNERS, LinearLandmarks
 from xpress.morphable.regions import moved_by
 
 OPENING, WIDTH, SMILE, LID_RIGHT, LID_LEFT, BROW_RIGHT, BROW_LEFT = range(7)
@@ -57,12 +57,13 @@ class ExpressionGeometry:
         expression_names: of its expression basis.
     """
 
-    def __init__(self, model: LandmarkModel, expression_names: Sequence[str]) -> None:
+    def __init__(self, model: LinearLandmarks, expression_names: Sequence[str]) -> None:
         self.names = list(expression_names)
-        self._mean = _signals(model.mean.numpy()[None])[0]
-        self._identity = _signals(model.identity_basis.numpy())
-        self._expression = _signals(model.expression_basis.numpy())
-        eye = np.abs(np.diff(model.mean.numpy()[list(OUTER_EYE_CORNERS), 0]))[0]
+        marks = model.numpy()
+        self._mean = _signals(marks.mean[None])[0]
+        self._identity = _signals(marks.identity_basis)
+        self._expression = _signals(marks.expression_basis)
+        eye = np.abs(np.diff(marks.mean[list(OUTER_EYE_CORNERS), 0]))[0]
         for part in (self._mean, self._identity, self._expression):
             part /= eye
         self._owned = np.zeros((7, len(self.names)), bool)

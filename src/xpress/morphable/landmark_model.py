@@ -1,22 +1,21 @@
-"""The face model reduced to its landmarks: about 200 points instead of 23,000 vertices."""
+"""The face model reduced to its landmarks, in torch."""
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from xpress.morphable.model import MorphableModel
-
-OUTER_EYE_CORNERS = (36, 45)
-"""iBUG-68 numbers of the outer eye corners; their distance normalises errors."""
+from xpress.morphable.face_landmarks import LinearLandmarks
 
 
-class LandmarkModel(nn.Module):
-    """The linear model evaluated at its landmarks only; see `of`.
+class LandmarkModel(LinearLandmarks, nn.Module):
+    """`LinearLandmarks` whose arrays are tensors.
 
-    The landmark embedding is linear in the vertices, so bases and embedding are multiplied once
-    and a batch costs a small matrix product.
+    Args:
+        mean: mean shape.
+        identity_basis: offsets of one standard deviation.
+        expression_basis: offsets at full activation.
+        eye_distance: of the mean face's outer eye corners, model units.
     """
 
     def __init__(
@@ -26,7 +25,7 @@ class LandmarkModel(nn.Module):
         expression_basis: Float[Tensor, "Ke L 3"],
         eye_distance: float,
     ) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("identity_basis", identity_basis, persistent=False)
         self.register_buffer("expression_basis", expression_basis, persistent=False)
@@ -35,34 +34,3 @@ class LandmarkModel(nn.Module):
     mean: Tensor
     identity_basis: Tensor
     expression_basis: Tensor
-
-    @classmethod
-    def of(cls, model: MorphableModel) -> LandmarkModel:
-        """All landmarks of a face model; `eye_distance` is its outer eye corners', model units."""
-        mean = model.landmark_points(model.mean[None])[0]
-        first, second = mean[list(OUTER_EYE_CORNERS)]
-        return cls(
-            mean,
-            model.landmark_points(model.identity_basis),
-            model.landmark_points(model.expression_basis),
-            float(torch.linalg.vector_norm(first - second)),
-        )
-
-    def select(self, landmarks: Tensor) -> LandmarkModel:
-        """Some of the landmarks, by mask or index."""
-        return LandmarkModel(
-            self.mean[landmarks],
-            self.identity_basis[:, landmarks],
-            self.expression_basis[:, landmarks],
-            self.eye_distance,
-        )
-
-    def points(
-        self, identity: Float[Tensor, "B Ki"], expression: Float[Tensor, "B Ke"]
-    ) -> Float[Tensor, "B L 3"]:
-        """Landmarks in model space: the 68, then the contour points."""
-        return (
-            self.mean
-            + torch.tensordot(identity, self.identity_basis, dims=1)
-            + torch.tensordot(expression, self.expression_basis, dims=1)
-        )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float32
 
 from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 
@@ -33,7 +31,7 @@ FACE_OVAL = (
 FIRST_IRIS = 468
 
 
-def fit_weights() -> Float[Tensor, " 206"]:
+def fit_weights() -> Float32[np.ndarray, " 206"]:
     """Inverse variances relative to the brows', for the 68 landmarks and then the contours.
 
     Lids and inner lips carry the expression and are labelled most precisely; the face oval
@@ -46,13 +44,12 @@ def fit_weights() -> Float[Tensor, " 206"]:
     weights[np.isin(index, FACE_OVAL)] = 0.25
     weights[index >= FIRST_IRIS] = 0.5
     weights[:68][np.isin(LANDMARKS68_MEDIAPIPE_INDEX, CONTOUR_MEDIAPIPE_INDEX)] = 0.0
-    return torch.from_numpy(weights)
+    return weights
 
 
-def loss_weights() -> Float[Tensor, " 206"]:
+def loss_weights() -> Float32[np.ndarray, " 206"]:
     """Weights of the landmark loss: as in fits, but the 68 count too where contours are absent."""
     weights = fit_weights()
-    weights[:68] += torch.where(weights[:68] == 0, 0.5, 0.0)
-    inner_mouth = torch.arange(60, 68)
-    weights[inner_mouth] = weights[inner_mouth].clamp_min(2.0)
+    weights[:68] += np.where(weights[:68] == 0, np.float32(0.5), 0)
+    weights[60:68] = weights[60:68].clip(min=2.0)  # the inner lips
     return weights

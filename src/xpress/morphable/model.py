@@ -1,37 +1,17 @@
-"""The linear 3D morphable model: identity, expression and colour bases over one mesh."""
+"""The face model in torch: differentiable, and moved from device to device with networks."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from importlib.resources import as_file, files
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
-from xpress.errors import InputError
-from xpress.media.files import written_beside
-from xpress.morphable.quantization import dequantize, quantize
-
-FORMAT = "xpress.morphable/1"
-BASES = ("identity_basis", "expression_basis", "color_basis")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A contiguous range of the mesh, by vertex and by triangle."""
-
-    vertex_start: int
-    vertex_stop: int
-    triangle_start: int
-    triangle_stop: int
+from xpress.morphable.face_model import FaceModel, LinearFaceModel, Part, check_sizes
 
 
 @dataclass(frozen=True)
@@ -47,13 +27,8 @@ class LandmarkEmbedding:
     weights: Float[Tensor, "L 3"]
 
 
-class MorphableModel(nn.Module):
-    """Vertices = mean + identity·basis + expression·basis; colours = mean + colour·basis.
-
-    Model space has y up and the face looking along +z; the unit is about a centimetre. The
-    face's own vertices come first, then the eye sockets, the mouth's interior and the eyeballs
-    (see `parts`). Identity and colour coefficients are in standard deviations, expression
-    coefficients are activations in [0, 1].
+class MorphableModel(LinearFaceModel, nn.Module):
+    """`LinearFaceModel` whose arrays are tensors.
 
     Args:
         mean: mean shape.
@@ -91,10 +66,7 @@ class MorphableModel(nn.Module):
         info: Mapping | None = None,
     ) -> None:
         super().__init__()
-        if len(expression_names) != expression_basis.shape[0]:
-            raise ValueError("one name per expression basis vector is needed")
-        if triangles.numel() and int(triangles.max()) >= mean.shape[0]:
-            raise ValueError("triangles refer to vertices that do not exist")
+        check_sizes(expression_names, expression_basis, triangles, mean)
         tensors = {
             "mean": mean,
             "identity_basis": identity_basis,
@@ -127,116 +99,20 @@ class MorphableModel(nn.Module):
     landmark_weights: Tensor
     mirror: Tensor
 
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """Number of identity, expression and colour coefficients."""
-        return tuple(getattr(self, name).shape[0] for name in BASES)  # type: ignore[return-value]
-
-    def vertices(
-        self, identity: Float[Tensor, "B Ki"], expression: Float[Tensor, "B Ke"]
-    ) -> Float[Tensor, "B V 3"]:
-        """Vertices in model space."""
-        return self.neutral(identity) + self.expression_offsets(expression)
-
-    def neutral(self, identity: Float[Tensor, "B Ki"]) -> Float[Tensor, "B V 3"]:
-        """The expressionless face of an identity: computed once per person."""
-        return self.mean + torch.tensordot(identity, self.identity_basis, dims=1)
-
-    def expression_offsets(self, expression: Float[Tensor, "B Ke"]) -> Float[Tensor, "B V 3"]:
-        """What an expression adds to any identity's neutral face."""
-        return torch.tensordot(expression, self.expression_basis, dims=1)
-
-    def colors(self, color: Float[Tensor, "B Kc"]) -> Float[Tensor, "B V 3"]:
-        """Albedo of each vertex, not clipped."""
-        return self.mean_color + torch.tensordot(color, self.color_basis, dims=1)
-
-    def landmark_points(self, vertices: Float[Tensor, "B V C"]) -> Float[Tensor, "B L C"]:
-        """The 68 landmarks, then the contour points, of model-space or projected vertices."""
-        corners = vertices[:, self.landmark_corners]
-        return (corners * self.landmark_weights[:, :, None]).sum(2)
-
-    def landmarks68(self, vertices: Float[Tensor, "B V C"]) -> Float[Tensor, "B 68 C"]:
-        """The iBUG-68 landmarks."""
-        return self.landmark_points(vertices)[:, :68]
-
-    def contours(self, vertices: Float[Tensor, "B V C"]) -> Float[Tensor, "B 138 C"]:
-        """Face oval, brows, eyes, lips and irises in the order of the data packs."""
-        return self.landmark_points(vertices)[:, 68:]
-
-    def part_triangles(self, *names: str) -> Int[Tensor, "F 3"]:
-        """Triangles of the named parts, in mesh order."""
-        parts = [self.parts[name] for name in names]
-        return torch.cat([self.triangles[p.triangle_start : p.triangle_stop] for p in parts])
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write a safetensors file; bases are stored as scaled integers.
-
-        Raises:
-            InputError: the file cannot be written.
-        """
-        tensors = {k: v for k, v in self.named_buffers(recurse=False) if k not in BASES}
-        tensors["triangles"] = self.triangles.int()
-        tensors["mean_color"] = self.mean_color.half()
-        stored = {name: getattr(self, name) for name in BASES}
-        # Only the face has a colour basis; the rest is painted.
-        stored["color_basis"] = self.color_basis[:, : self.parts["face"].vertex_stop]
-        for name, dtype in zip(BASES, (torch.int8, torch.int16, torch.int8), strict=True):
-            tensors[name], tensors[f"{name}_scale"] = quantize(stored[name], dtype)
-        meta = {
-            "format": FORMAT,
-            "parts": json.dumps({name: asdict(part) for name, part in self.parts.items()}),
-            "expression_names": json.dumps(self.expression_names),
-            "info": json.dumps(self.info),
+    @classmethod
+    def of(cls, model: FaceModel) -> MorphableModel:
+        """The same model in torch; memory is shared."""
+        values = {
+            name: torch.from_numpy(value) if hasattr(value, "shape") else value
+            for name, value in vars(model).items()
         }
-        with written_beside(path) as partial:
-            partial.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, meta))
+        corners, weights = values.pop("landmark_corners"), values.pop("landmark_weights")
+        return cls(**values, landmarks=LandmarkEmbedding(corners, weights))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> MorphableModel:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: missing, unreadable or of another format.
-        """
-        path = Path(path)
-        try:
-            with safe_open(path, framework="pt") as archive:
-                meta = archive.metadata() or {}
-                if meta.get("format") != FORMAT:
-                    raise InputError(
-                        f"{path}: not an xpress face model; build one with "
-                        "`python -m xpress.preparation.build_model`"
-                    )
-                tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no such face model") from error
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{path}: not a readable safetensors file ({error})") from error
-        try:
-            return cls._assemble(tensors, meta)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"{path}: a damaged face model ({error}); build it again with "
-                "`python -m xpress.preparation.build_model`"
-            ) from error
-
-    @classmethod
-    def _assemble(cls, tensors: dict[str, Tensor], meta: Mapping[str, str]) -> MorphableModel:
-        for name in BASES:
-            tensors[name] = dequantize(tensors[name], tensors.pop(f"{name}_scale"))
-        tensors["mean_color"] = tensors["mean_color"].float()
-        inner = len(tensors["mean"]) - tensors["color_basis"].shape[1]
-        tensors["color_basis"] = nn.functional.pad(tensors["color_basis"], (0, 0, 0, inner))
-        embedding = LandmarkEmbedding(
-            tensors.pop("landmark_corners"), tensors.pop("landmark_weights")
-        )
-        return cls(
-            **tensors,
-            landmarks=embedding,
-            parts={name: Part(**part) for name, part in json.loads(meta["parts"]).items()},
-            expression_names=json.loads(meta["expression_names"]),
-            info=json.loads(meta["info"]),
-        )
+        """As `FaceModel.load`."""
+        return cls.of(FaceModel.load(path))
 
     @classmethod
     def default(cls) -> MorphableModel:
@@ -246,5 +122,4 @@ class MorphableModel(nn.Module):
 
 @cache
 def _default() -> MorphableModel:
-    with as_file(files("xpress") / "assets" / "morphable.safetensors") as path:
-        return MorphableModel.load(path)
+    return MorphableModel.of(FaceModel.default())

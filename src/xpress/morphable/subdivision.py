@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xpress.morphable.face_model import Part
 from xpress.morphable.mesh import mirror_indices
-from xpress.morphable.model import LandmarkEmbedding, MorphableModel, Part
+from xpress.morphable.model import LandmarkEmbedding, MorphableModel
 
 
 def subdivide(model: MorphableModel, parts: tuple[str, ...] = ("face",)) -> MorphableModel:

@@ -26,7 +26,7 @@ from xpress.preparation.painting import paint_inner_parts
 from xpress.rendering.camera import project, rotate
 from xpress.rendering.lighting import spherical_harmonics
 from xpress.rendering.normals import vertex_normals
-from xpress.rendering.rasterizers.numba import rasterize_numpy
+from xpress.rendering.z_buffer import rasterize_numpy
 
 PER_PERSON = 3
 """Pictures used of each person, so that long clips do not outweigh the others."""

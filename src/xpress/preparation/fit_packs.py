@@ -82,12 +82,12 @@ def fit_rows(
     model: MorphableModel, pack: LabelledPack, settings: FitSettings, people: int = 400
 ) -> Fit:
     """Fit all rows, some hundred people at a time so that memory stays bounded."""
-    reduced = LandmarkModel.of(model)
+    reduced, weights = LandmarkModel.of(model), torch.from_numpy(fit_weights())
     parts, order = [], []
     for start in range(0, int(pack.groups.max()) + 1, people):
         rows = ((pack.groups >= start) & (pack.groups < start + people)).nonzero()[:, 0]
         groups = pack.groups[rows] - start
-        parts.append(fit_landmarks(reduced, pack.landmarks[rows], fit_weights(), groups, settings))
+        parts.append(fit_landmarks(reduced, pack.landmarks[rows], weights, groups, settings))
         order.append(rows)
         print(f"fitted {sum(map(len, order))} of {len(pack.keys)} pictures", flush=True)
     back = torch.cat(order).argsort()

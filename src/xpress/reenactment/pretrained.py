@@ -12,7 +12,7 @@ from xpress.animation.openings.mouth_generator import MouthGeneratorSession
 from xpress.errors import InputError
 from xpress.extraction.face_reader import PretrainedEncoder, load_encoder
 from xpress.extraction.weight_files import MOUTH, weight_files
-from xpress.morphable.model import MorphableModel
+from xpress.morphable.face_model import FaceModel
 from xpress.reenactment.target_video import Animator
 
 MOUTHS = ("generator", "model", "none")
@@ -50,7 +50,7 @@ def load_pretrained(
     return Pretrained(**vars(loaded), mouth=load_mouth(name, mouth, threads))
 
 
-def animator(model: MorphableModel, mouth: Literal["model", "none"] | MouthPainter) -> Animator:
+def animator(model: FaceModel, mouth: Literal["model", "none"] | MouthPainter) -> Animator:
     """One that draws faces of the model."""
     from xpress.animation.animator import FaceAnimator
 

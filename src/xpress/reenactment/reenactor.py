@@ -16,8 +16,8 @@ from xpress.extraction.face_reader import FaceReader, Image, TimedFrames, read_p
 from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.media.sources import FrameSource, ImageSource, ParameterSource, open_source
 from xpress.morphable.expression_geometry import ExpressionGeometry
-from xpress.morphable.landmark_model import LandmarkModel
-from xpress.morphable.model import MorphableModel
+from xpress.morphable.face_landmarks import FaceLandmarks
+from xpress.morphable.face_model import LinearFaceModel
 from xpress.reenactment.options import Options
 from xpress.reenactment.pretrained import animator, load_pretrained
 from xpress.reenactment.target_video import Animator, RestedFace, Stage
@@ -44,7 +44,7 @@ class Reenactor(FaceReader):
 
     def __init__(
         self,
-        model: MorphableModel,
+        model: LinearFaceModel,
         extractor: Extractor,
         detector: Detector | None = None,
         animators: Callable[[], Animator] | None = None,
@@ -52,9 +52,9 @@ class Reenactor(FaceReader):
         signal_gain: np.ndarray | None = None,
     ) -> None:
         super().__init__(model, extractor, detector, size)
-        self.animators = animators or (lambda: animator(model, "model"))
+        self.animators = animators or (lambda: animator(self.model, "model"))
         self.signal_gain = signal_gain
-        self.geometry = ExpressionGeometry(LandmarkModel.of(model), model.expression_names)
+        self.geometry = ExpressionGeometry(FaceLandmarks.of(self.model), model.expression_names)
         self.resting = RestingFace(self.geometry)
 
     @classmethod
@@ -177,7 +177,7 @@ class Reenactor(FaceReader):
 def _recorded(source: ParameterSource) -> Iterator[Timed]:
     """A recording as tracked faces; its landmarks are not needed."""
     parameters = source.parameters
-    arrays: dict[str, Any] = {n: getattr(parameters, n).double().numpy() for n in vars(parameters)}
+    arrays: dict[str, Any] = {n: array.astype(float) for n, array in vars(parameters).items()}
     nowhere = {"landmarks68": np.zeros((68, 2)), "contours": np.zeros((138, 2))}
     for number in range(len(parameters)):
         row = {name: array[number] for name, array in arrays.items()} | nowhere

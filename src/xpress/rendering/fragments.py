@@ -8,7 +8,23 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from xpress.structures import Fragments
+from xpress.structures import ArrayStruct
+
+
+@dataclass(frozen=True)
+class Fragments(ArrayStruct):
+    """What a rasteriser saw at each pixel centre.
+
+    Attributes:
+        face_index: triangle seen, -1 where none.
+        barycentrics: weights of that triangle's corners, zero where none; differentiable with
+            respect to the vertices.
+        depth: interpolated z in the vertices' units (larger is nearer), zero where none.
+    """
+
+    face_index: Int[Tensor, "B H W"]
+    barycentrics: Float[Tensor, "B H W 3"]
+    depth: Float[Tensor, "B H W"]
 
 
 @dataclass(frozen=True)

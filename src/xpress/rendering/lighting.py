@@ -10,10 +10,11 @@ coefficients carry these, so that an illumination is what multiplies the bands, 
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
+
+from xpress.arrays import Array, library
 
 SH_0 = math.sqrt(1 / (4 * math.pi))
 """Y00, 0.282095."""
@@ -27,7 +28,7 @@ SH_22 = math.sqrt(15 / (16 * math.pi))
 """Y22, 0.546274, times x^2 - y^2."""
 
 
-def spherical_harmonics(normals: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N 9"]:
+def spherical_harmonics(normals: Float[Array, "*N 3"]) -> Float[Array, "*N 9"]:
     """The nine real bands at unit normals.
 
     Args:
@@ -37,10 +38,10 @@ def spherical_harmonics(normals: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N 9"]
     Returns:
         In order: 1; y, z, x; xy, yz, 3z^2-1, xz, x^2-y^2, each with its constant.
     """
-    x, y, z = normals.unbind(-1)
-    return torch.stack(
+    x, y, z = normals[..., 0], normals[..., 1], normals[..., 2]
+    return library(normals).stack(
         [
-            torch.full_like(x, SH_0),
+            library(normals).full_like(x, SH_0),
             SH_1 * y,
             SH_1 * z,
             SH_1 * x,
@@ -55,8 +56,8 @@ def spherical_harmonics(normals: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N 9"]
 
 
 def shade(
-    normals: Float[Tensor, "B V 3"], illumination: Float[Tensor, "B 9 3"]
-) -> Float[Tensor, "B V 3"]:
+    normals: Float[Array, "B V 3"], illumination: Float[Array, "B 9 3"]
+) -> Float[Array, "B V 3"]:
     """Shading per colour channel; the seen colour is albedo times shading.
 
     Args:
@@ -70,10 +71,12 @@ def ambient(
     batch: int,
     level: float = 1.0,
     *,
-    dtype: torch.dtype | None = None,
-    device: torch.device | str | None = None,
-) -> Float[Tensor, "B 9 3"]:
-    """Illumination whose shading is `level` at every normal."""
+    dtype: Any = None,
+    device: Any = None,
+) -> Float[Array, "B 9 3"]:
+    """Illumination, a tensor, whose shading is `level` at every normal."""
+    import torch
+
     illumination = torch.zeros(batch, 9, 3, dtype=dtype, device=device)
     illumination[:, 0] = level / SH_0
     return illumination

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from xpress.rendering.fragments import covered_pixels
+from xpress.rendering.fragments import Fragments, covered_pixels
 from xpress.rendering.rasterizers.base import Rasterizer
-from xpress.structures import Fragments
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,10 @@ from xpress.extraction.encoder import (
     CodeDecoder,
     EncoderSession,
     FaceExtractor,
-    rotation_matrix,
 )
 from xpress.media.crop import Crop
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.rendering.camera import project
-from xpress.rendering.camera import rotation_matrix as torch_rotation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +37,7 @@ def test_parameters_in_an_unmoved_crop_are_the_layouts(layout, decoder):
     face = decoder(code, Crop((63.5, 63.5), 128.0))
     expected = layout.parameters(torch.from_numpy(code)[None])
     for name in vars(expected):
-        got = getattr(face.parameters, name)
+        got = getattr(face.parameters.torch(), name)
         torch.testing.assert_close(got, getattr(expected, name), rtol=1e-4, atol=1e-4)
     logit = float(layout.presence(torch.from_numpy(code)[None])[0])
     assert face.presence == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-4)
@@ -57,7 +55,7 @@ def test_landmarks_land_where_torch_draws_them(model, layout, decoder, angle):
     np.testing.assert_allclose(face.landmarks68, expected[:68], atol=2e-2)
     np.testing.assert_allclose(face.contours, expected[68:], atol=2e-2)
     # and the parameters alone, in pixels of the picture, say the same
-    p = face.parameters
+    p = face.parameters.torch()
     drawn = model.landmark_points(project(mesh, p.rotation, p.translation, p.scale))
     np.testing.assert_allclose(drawn[0, :68, :2].numpy(), face.landmarks68, atol=2e-2)
 
@@ -66,12 +64,6 @@ def test_update_moves_the_landmarks(layout, decoder):
     face = decoder(random_code(layout, 2), Crop((63.5, 63.5), 128.0))
     moved = decoder.update(face, translation=face.translation + np.array([7.0, -3.0]))
     np.testing.assert_allclose(moved.landmarks68 - face.landmarks68, [[7.0, -3.0]] * 68)
-
-
-@pytest.mark.parametrize("vector", [[0.0, 0.0, 0.0], [1e-8, 0.0, 0.0], [0.3, -1.2, 2.0]])
-def test_rotation_matrix_is_torchs(vector):
-    expected = torch_rotation_matrix(torch.tensor([vector], dtype=torch.float64))[0].numpy()
-    np.testing.assert_allclose(rotation_matrix(np.array(vector)), expected, atol=1e-12)
 
 
 def test_a_model_of_other_sizes_is_refused(landmark_model):

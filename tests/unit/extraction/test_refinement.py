@@ -40,7 +40,7 @@ def truth(model) -> FaceSample:
 @pytest.fixture(scope="module")
 def photograph(model, truth) -> np.ndarray:
     """What the decoder draws of it, through another renderer than the refinement's."""
-    rendering = FaceDecoder(model, "torch")(truth.parameters, (SIDE, SIDE))
+    rendering = FaceDecoder(model, "torch")(truth.parameters.torch(), (SIDE, SIDE))
     image = torch.where(rendering.mask, rendering.image, torch.full((3, 1, 1), 0.4))
     return (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
@@ -62,7 +62,7 @@ def guess(landmark_model, truth) -> FaceSample:
 
 
 def with_landmarks(landmark_model, face: FaceSample) -> FaceSample:
-    points = project_with_torch(landmark_model, face.parameters)
+    points = project_with_torch(landmark_model, face.parameters.torch())
     return face.replace(landmarks68=points[:68], contours=points[68:])
 
 
@@ -78,7 +78,7 @@ def test_colour_light_and_place_are_found(model, landmark_model, photograph, tru
     found = FaceRefiner(model, loose)(photograph, guess, 5)
     assert found.before > 0.05
     assert found.after < 0.4 * found.before
-    true_points = project_with_torch(landmark_model, truth.parameters)
+    true_points = project_with_torch(landmark_model, truth.parameters.torch())
     wrong = [
         np.linalg.norm(np.concatenate([f.landmarks68, f.contours]) - true_points, axis=1).mean()
         for f in (guess, found.face)
@@ -88,7 +88,7 @@ def test_colour_light_and_place_are_found(model, landmark_model, photograph, tru
 
 def test_landmarks_belong_to_the_parameters(model, landmark_model, photograph, guess):
     face = FaceRefiner(model)(photograph, guess, 2).face
-    points = project_with_torch(landmark_model, face.parameters)
+    points = project_with_torch(landmark_model, face.parameters.torch())
     np.testing.assert_allclose(np.concatenate([face.landmarks68, face.contours]), points, atol=1e-3)
     assert face.expression.min() >= 0
     assert face.expression.max() <= 1
@@ -138,7 +138,7 @@ def test_extract_refines_photographs(reenactor, world, tmp_path, capsys):
     assert "colours off by" in capsys.readouterr().out
     plain = reenactor.find(world.frame((80.0, 90.0, 0.3, 0)))[0]
     found = FaceParameters.load(tmp_path / "out" / "params.npz")
-    assert not np.allclose(found.illumination[0].numpy(), plain.illumination, atol=1e-3)
+    assert not np.allclose(found.illumination[0], plain.illumination, atol=1e-3)
 
 
 def test_negative_steps_are_refused(reenactor, world, tmp_path):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from xpress.batches import MouthBatch
 from xpress.media.mouth_crop import hole_mask, mouth_crop
-from xpress.structures import MouthBatch
 
 SQUARE = np.array([[20.0, 30.0], [60.0, 30.0], [60.0, 70.0], [20.0, 70.0]])
 

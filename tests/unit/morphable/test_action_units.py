@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from xpress.morphable.action_units import ACTION_UNIT_NAMES, ActionUnitLayer, ActionUnits
+from xpress.models.expression_editing.action_unit_layer import ActionUnitLayer
+from xpress.morphable.action_units import ACTION_UNIT_NAMES, ActionUnits
 from xpress.morphable.model import MorphableModel
 
 NAMES = MorphableModel.default().expression_names

@@ -58,12 +58,14 @@ def test_people_share_an_identity_and_only_theirs(reduced, plant):
     (_, first), (_, second) = plant(3, seed=2), plant(3, seed=3)
     groups = torch.tensor([0, 1, 0, 1, 0, 1])
     points = torch.stack([first, second], 1).flatten(0, 1)
-    fit = fit_landmarks(reduced, points, fit_weights(), groups)
+    fit = fit_landmarks(reduced, points, torch.from_numpy(fit_weights()), groups)
     for row in (2, 4):
         assert torch.equal(fit.identity[row], fit.identity[0])
         assert torch.equal(fit.identity[row + 1], fit.identity[1])
     assert (fit.identity[0] - fit.identity[1]).norm() > 1
-    alone = fit_landmarks(reduced, first, fit_weights(), torch.zeros(3, dtype=torch.long))
+    alone = fit_landmarks(
+        reduced, first, torch.from_numpy(fit_weights()), torch.zeros(3, dtype=torch.long)
+    )
     torch.testing.assert_close(alone.identity[0], fit.identity[0], atol=2e-2, rtol=0)
 
 
@@ -76,7 +78,7 @@ def test_a_given_identity_is_held(reduced, plant):
 
 def test_labels_without_weight_do_not_matter(reduced, plant):
     _, points = plant(2, seed=5)
-    weights = fit_weights()
+    weights = torch.from_numpy(fit_weights())
     spoiled = points.clone()
     spoiled[:, weights == 0] += 1000
     groups = torch.zeros(2, dtype=torch.long)

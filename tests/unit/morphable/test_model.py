@@ -6,9 +6,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from xpress.errors import InputError
+from xpress.morphable.face_model import FORMAT
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.mirror import expression_mirror
-from xpress.morphable.model import FORMAT, LandmarkEmbedding, MorphableModel
+from xpress.morphable.model import LandmarkEmbedding, MorphableModel
 from xpress.morphable.signals import SIGNALS, expression_signals
 from xpress.rendering.camera import project
 from xpress.rendering.normals import vertex_normals

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int, Int32
 
+from xpress.morphable.face_model import FaceModel, LinearFaceModel
 from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.landmark_weights import LIDS, LIPS_INNER
-from xpress.morphable.model import MorphableModel
 
 MOUTH_PARTS = ("mouth_socket", "gums_tongue", "teeth_upper", "teeth_lower")
 SKIN, OTHER = -1, -2
@@ -86,26 +86,26 @@ class Anatomy:
         lips: embedding (corners and weights) of the outer lips, the 68 landmarks' rows 48 to 59.
     """
 
-    def __init__(self, model: MorphableModel) -> None:
-        self.mean = mean = model.mean.numpy()
-        marks = model.landmarks68(model.mean[None])[0].numpy()
+    def __init__(self, model: LinearFaceModel) -> None:
+        model = model.numpy()
+        self.mean = mean = model.mean
+        marks = model.landmarks68(mean[None])[0]
         self.eye_distance = float(np.linalg.norm(marks[36] - marks[45]))
         self.damping = _damping(model, mean, marks)
         self.face = _triangles(model, "face")
         self._trusted = _trusted(mean, marks)
         self.skin = self.face[self._trusted[self.face].all(axis=1)]
         self.mouth = self._surroundings(
-            model, model.inner_lip_loop.numpy(), MOUTH_PARTS, _contour(model, LIPS_INNER), 2.2
+            model, model.inner_lip_loop, MOUTH_PARTS, _contour(model, LIPS_INNER), 2.2
         )
         self.lips = tuple(
-            embedding.numpy()[OUTER_LIPS]
-            for embedding in (model.landmark_corners, model.landmark_weights)
+            embedding[OUTER_LIPS] for embedding in (model.landmark_corners, model.landmark_weights)
         )
         half = len(LIDS) // 2
         self.eyes = [
             self._surroundings(
                 model,
-                model.eyelid_loops[side].numpy(),
+                model.eyelid_loops[side],
                 ("eye_sockets", f"eyeball_{name}"),
                 _contour(model, lids),
                 1.6,
@@ -124,7 +124,7 @@ class Anatomy:
 
     def _surroundings(self, model, loop, names, contour, reach) -> Surroundings:
         """Skin within `reach` cm of a loop's box, and the named interior parts near it."""
-        mean = model.mean.numpy()
+        mean = model.mean
         low, high = mean[loop].min(0) - reach, mean[loop].max(0) + reach
         near = ((mean[:, :2] > low[:2]) & (mean[:, :2] < high[:2])).all(axis=1)
         skin = np.where(self._trusted[self.face].all(axis=1), SKIN, OTHER)
@@ -136,13 +136,13 @@ class Anatomy:
         return Surroundings(np.ascontiguousarray(triangles[keep]), part[keep], loop, *contour)
 
 
-def _contour(model: MorphableModel, points: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _contour(model: FaceModel, points: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     rows = [68 + int(np.flatnonzero(p == CONTOUR_MEDIAPIPE_INDEX)[0]) for p in points]
-    return model.landmark_corners.numpy()[rows], model.landmark_weights.numpy()[rows]
+    return model.landmark_corners[rows], model.landmark_weights[rows]
 
 
-def _triangles(model: MorphableModel, name: str) -> Int32[np.ndarray, "F 3"]:
-    return np.ascontiguousarray(model.part_triangles(name).numpy().astype(np.int32))
+def _triangles(model: FaceModel, name: str) -> Int32[np.ndarray, "F 3"]:
+    return np.ascontiguousarray(model.part_triangles(name).astype(np.int32))
 
 
 def _trusted(mean: np.ndarray, marks: np.ndarray) -> np.ndarray:
@@ -152,9 +152,7 @@ def _trusted(mean: np.ndarray, marks: np.ndarray) -> np.ndarray:
     return (mean[:, 1] > line - BELOW_JAW) & (mean[:, 2] > BEHIND_EARS)
 
 
-def _damping(
-    model: MorphableModel, mean: np.ndarray, marks: np.ndarray
-) -> Float32[np.ndarray, "Ke V"]:
+def _damping(model: FaceModel, mean: np.ndarray, marks: np.ndarray) -> Float32[np.ndarray, "Ke V"]:
     rigid = [(i, RIGID_CORNER, CORNER_RADIUS) for i in EYE_CORNERS]
     bridge = [(i, RIGID_BRIDGE, BRIDGE_RADIUS) for i in NOSE_BRIDGE]
     blink = [(i, BLINK_CORNER, CORNER_RADIUS) for i in EYE_CORNERS]

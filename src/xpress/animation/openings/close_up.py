@@ -13,7 +13,7 @@ from numba import njit
 from xpress.animation.openings.anatomy import OTHER, Surroundings
 from xpress.animation.warping.inpainting import opening_mask
 from xpress.animation.warping.raster import Grid
-from xpress.rendering.rasterizers.numba import rasterize_numpy
+from xpress.rendering.z_buffer import rasterize_numpy
 
 FINEST = 2.0
 """Most cells to a pixel."""

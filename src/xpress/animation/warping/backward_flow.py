@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Int32, UInt8
 from numba import njit
 
 from xpress.animation.warping.raster import Grid
-from xpress.rendering.rasterizers.numba import Buffers, rasterize_numpy
+from xpress.rendering.z_buffer import Buffers, rasterize_numpy
 
 LARGEST = 150
 """Longest side of the face in the flow's own raster; larger faces get an upsampled flow. It is

@@ -6,11 +6,10 @@ from typing import no_type_check
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Float, Float32, Int32
 from numba import njit
 
-from xpress.morphable.model import MorphableModel
+from xpress.morphable.face_model import LinearFaceModel
 from xpress.structures import FaceParameters
 
 NEGLIGIBLE = 1e-3
@@ -18,7 +17,7 @@ NEGLIGIBLE = 1e-3
 
 
 class MeshEvaluator:
-    """Evaluates one face at a time without torch.
+    """Evaluates one face at a time.
 
     Three quarters of the expression basis are zero: offsets are kept vertex by vertex, and an
     expression costs what it moves.
@@ -29,23 +28,22 @@ class MeshEvaluator:
             vertices that never matter.
     """
 
-    def __init__(self, model: MorphableModel, damping: Float32[np.ndarray, "*#Ke V"]) -> None:
-        self.model = model
-        basis = model.expression_basis.numpy() * damping[..., None]
+    def __init__(self, model: LinearFaceModel, damping: Float32[np.ndarray, "*#Ke V"]) -> None:
+        self.model = model = model.numpy()
+        basis = model.expression_basis * damping[..., None]
         moved = np.abs(basis).max(axis=2) > NEGLIGIBLE
         expression, vertex = np.nonzero(moved)
         self._vertex = vertex.astype(np.int32)
         self._offset = np.ascontiguousarray(basis[expression, vertex], np.float32)
         self._start = np.searchsorted(expression, np.arange(len(basis) + 1)).astype(np.int64)
         self._identity: np.ndarray | None = None
-        self._neutral = model.mean.numpy()
+        self._neutral = model.mean
 
-    def neutral(self, identity: Float[torch.Tensor, "1 Ki"]) -> Float32[np.ndarray, "V 3"]:
+    def neutral(self, identity: Float[np.ndarray, "1 Ki"]) -> Float32[np.ndarray, "V 3"]:
         """The expressionless face in model space; the last identity is remembered."""
-        values = identity.detach().cpu().numpy()
-        if self._identity is None or not np.array_equal(values, self._identity):
-            self._identity = values.copy()
-            self._neutral = self.model.neutral(identity.detach().cpu().float())[0].numpy()
+        if self._identity is None or not np.array_equal(identity, self._identity):
+            self._identity = identity.copy()
+            self._neutral = self.model.neutral(identity.astype(np.float32))[0]
         return self._neutral
 
     def offsets(self, expression: Float32[np.ndarray, " Ke"]) -> Float32[np.ndarray, "V 3"]:
@@ -64,12 +62,13 @@ class Camera:
     """
 
     def __init__(self, parameters: FaceParameters) -> None:
-        rotation = cv2.Rodrigues(parameters.rotation[0].detach().cpu().numpy().astype(float))[0]
+        face = parameters.numpy()
+        rotation = cv2.Rodrigues(face.rotation[0].astype(float))[0]
         flip = np.array([1.0, -1.0, 1.0])
         self.linear = np.ascontiguousarray(
-            (float(parameters.scale[0]) * rotation.T * flip).astype(np.float32)
+            (float(face.scale[0]) * rotation.T * flip).astype(np.float32)
         )
-        self.offset = np.append(parameters.translation[0].detach().cpu().numpy(), 0)
+        self.offset = np.append(face.translation[0], 0)
         self.offset = self.offset.astype(np.float32)
 
     def project(self, points: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "V 3"]:

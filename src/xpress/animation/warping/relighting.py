@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 from numba import njit
 
-from xpress.rendering.lighting import SH_0, SH_1, SH_2, SH_20, SH_22
+from xpress.rendering.lighting import SH_0, SH_1, SH_2, SH_20, SH_22, spherical_harmonics
 
 LOWEST, HIGHEST = 0.6, 1.6
 """Limits of the shading's change."""
@@ -16,17 +16,9 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 RIDGE = 0.02
 
 
-def sh_bands(normals: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "V 9"]:
-    """The nine bands of `xpress.rendering.lighting.spherical_harmonics`, in numpy."""
-    x, y, z = normals.T
-    bands = [np.full_like(x, SH_0), SH_1 * y, SH_1 * z, SH_1 * x, SH_2 * x * y, SH_2 * y * z]
-    bands += [SH_20 * (3 * z * z - 1), SH_2 * x * z, SH_22 * (x * x - y * y)]
-    return np.stack(bands, axis=1).astype(np.float32)
-
-
 def is_degenerate(illumination: Float32[np.ndarray, "9 3"]) -> bool:
     """Whether an illumination says nothing: zero, not finite, or black from the front."""
-    front = sh_bands(np.array([[0, 0, 1]], np.float32))[0] @ illumination
+    front = spherical_harmonics(np.array([[0, 0, 1]], np.float32))[0] @ illumination
     return not (np.isfinite(illumination).all() and front.min() > 0.05)
 
 
@@ -43,7 +35,7 @@ def estimate_illumination(
         light = np.zeros((9, 3), np.float32)
         light[0] = 1 / SH_0
         return light
-    bands = sh_bands(normals).astype(np.float64)
+    bands = spherical_harmonics(normals).astype(np.float64)
     found = np.zeros((9, 3))
     for channel in range(3):
         design = bands * albedo[:, channel, None]
@@ -80,7 +72,7 @@ def shading_change(
         vertices: where it is wanted; zero elsewhere.
     """
     out = np.zeros(len(old), np.float32)
-    floor = 0.25 * float(sh_bands(np.array([[0, 0, 1]], np.float32))[0] @ light)
+    floor = 0.25 * float(spherical_harmonics(np.array([[0, 0, 1]], np.float32))[0] @ light)
     _log_ratio(old, new, light, max(floor, 1e-3), vertices, out)
     return out
 

@@ -8,13 +8,13 @@ import torch
 from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
+from xpress.batches import ExpressionBatch
 from xpress.models.dft_net.networks import DFTNetGenerator, warp
 from xpress.models.expression_editing import losses
 from xpress.models.expression_editing.losses import ExpressionLossWeights
 from xpress.models.expression_editing.module import ExpressionEditor, Weights
 from xpress.models.expression_editing.outputs import GeneratorOutput
 from xpress.models.expression_editing.saturation import AttentionWatch
-from xpress.structures import ExpressionBatch
 
 
 class DFTNet(ExpressionEditor):

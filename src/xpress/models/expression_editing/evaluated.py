@@ -6,9 +6,9 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
+from xpress.batches import ExpressionBatch, ExpressionEdit
 from xpress.models.expression_editing.evaluation import EditEvaluation, figure_table
 from xpress.models.expression_editing.reader import ActionUnitReader
-from xpress.structures import ExpressionBatch, ExpressionEdit
 
 
 class EvaluatedEditor(LightningModule):

@@ -14,10 +14,10 @@ from jaxtyping import Float
 from kornia.metrics import ssim
 from torch import Tensor, nn
 
+from xpress.batches import ExpressionBatch, ExpressionEdit
 from xpress.models.expression_editing.emotions import EMOTIONS, emotion_units
 from xpress.models.gather import gather_rows
 from xpress.morphable.action_units import ACTION_UNIT_NAMES, ACTION_UNITS
-from xpress.structures import ExpressionBatch, ExpressionEdit
 
 Edit = Callable[[Tensor, Tensor], ExpressionEdit]
 """From crops (B, 3, H, W) and wanted action units (B, 17) to edited crops."""

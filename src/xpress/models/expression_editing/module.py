@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from xpress.batches import ExpressionBatch, ExpressionEdit
 from xpress.errors import InputError
 from xpress.models.adversarial_painter import channels_last, move_averages
 from xpress.models.expression_editing import losses
@@ -23,7 +24,6 @@ from xpress.models.expression_editing.pictures import edit_grid
 from xpress.models.expression_editing.saturation import AttentionWatch
 from xpress.models.expression_editing.validation import ValidatedEditor
 from xpress.models.expression_editing.weights import load_generator
-from xpress.structures import ExpressionBatch, ExpressionEdit
 
 Weights = ExpressionLossWeights | Callable[[], ExpressionLossWeights]
 UNPAIRED = ("adversarial", "condition", "cycle")

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from xpress.structures import ExpressionEdit, _TensorStruct
+from xpress.batches import ExpressionEdit
+from xpress.structures import ArrayStruct
 
 
 @dataclass(frozen=True)
-class GeneratorOutput(_TensorStruct):
+class GeneratorOutput(ArrayStruct):
     """Result and layers of one pass.
 
     Attributes:

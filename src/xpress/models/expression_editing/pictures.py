@@ -7,9 +7,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from xpress.batches import ExpressionBatch
 from xpress.models.expression_editing.outputs import GeneratorOutput
 from xpress.models.mouth_gan.pictures import sample_grid
-from xpress.structures import ExpressionBatch
 
 
 def edit_grid(batch: ExpressionBatch, output: GeneratorOutput) -> UInt8[np.ndarray, "H W 3"]:

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xpress.errors import InputError
+from xpress.models.expression_editing.action_unit_layer import ActionUnitLayer
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.module import load_encoder
 from xpress.models.face_autoencoder.networks import FaceEncoder
-from xpress.morphable.action_units import ActionUnitLayer
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 from xpress.rendering.camera import project
-from xpress.structures import _TensorStruct
+from xpress.structures import ArrayStruct
 
 ENCODER, MODEL = "encoder.safetensors", "morphable.safetensors"
 LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
@@ -31,7 +31,7 @@ CORNERS = ((36, 39), (42, 45))
 
 
 @dataclass(frozen=True)
-class FaceReading(_TensorStruct):
+class FaceReading(ArrayStruct):
     """What the encoder sees in face crops.
 
     Attributes:

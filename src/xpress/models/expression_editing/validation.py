@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 
+from xpress.batches import ExpressionBatch
 from xpress.models.expression_editing.evaluated import EvaluatedEditor
 from xpress.models.expression_editing.evaluation import EditEvaluation
 from xpress.models.expression_editing.reader import ActionUnitReader
-from xpress.structures import ExpressionBatch
 
 
 class ValidatedEditor(EvaluatedEditor):

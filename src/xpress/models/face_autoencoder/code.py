@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from xpress.arrays import Array, library
 from xpress.rendering.lighting import SH_0
 from xpress.structures import FaceParameters
 
@@ -48,28 +48,36 @@ class CodeLayout:
         """Length of the whole code."""
         return sum(self.lengths)
 
-    def parameters(self, code: Float[Tensor, "B K"]) -> FaceParameters:
-        """Face parameters in pixels of the crop."""
-        identity, expression, color, light, rotation, translation, scale, _ = code.split(
-            self.lengths, dim=1
+    def parameters(self, code: Float[Array, "B K"]) -> FaceParameters:
+        """Face parameters in pixels of the crop, of the code's kind and precision."""
+        made = library(code)
+        like = {"dtype": code.dtype, "device": code.device}
+        stops = accumulate(self.lengths, initial=0)
+        identity, expression, color, light, rotation, translation, scale, _ = (
+            code[:, start:stop] for start, stop in pairwise(stops)
         )
-        ambient = torch.zeros(9, 3, dtype=code.dtype, device=code.device)
+        ambient = made.zeros((9, 3), **like)
         ambient[0] = AMBIENT / SH_0
-        center = code.new_tensor(CENTER)
+        center = made.asarray(CENTER, **like)
         return FaceParameters(
             identity=identity,
-            expression=torch.sigmoid(expression + EXPRESSION_BIAS),
+            expression=sigmoid(expression + EXPRESSION_BIAS),
             color=color,
-            illumination=light.unflatten(1, (9, 3)) + ambient,
+            illumination=light.reshape(len(code), 9, 3) + ambient,
             rotation=rotation * ROTATION_UNIT,
             translation=(translation * TRANSLATION_UNIT + center) * self.size,
-            scale=torch.exp(scale[:, 0] * SCALE_UNIT) * (PIXELS_PER_UNIT * self.size),
+            scale=made.exp(scale[:, 0] * SCALE_UNIT) * (PIXELS_PER_UNIT * self.size),
         )
 
-    def presence(self, code: Float[Tensor, "B K"]) -> Float[Tensor, " B"]:
+    def presence(self, code: Float[Array, "B K"]) -> Float[Array, " B"]:
         """Logit of the crop showing a face."""
         return code[:, -1]
 
     def as_dict(self) -> dict[str, int]:
         """For a JSON card."""
         return asdict(self)
+
+
+def sigmoid(x: Float[Array, "*N"]) -> Float[Array, "*N"]:
+    """The logistic function; beyond ±60 it is 0 or 1 to any precision."""
+    return 1 / (1 + library(x).exp(-x.clip(-60, 60)))

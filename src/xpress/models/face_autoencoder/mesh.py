@@ -6,9 +6,9 @@ import os
 
 import torch
 
+from xpress.batches import FaceBatch
 from xpress.models.face_autoencoder.module import FaceAutoencoder
 from xpress.morphable.io.obj import write_obj
-from xpress.structures import FaceBatch
 
 
 def write_reconstruction(

@@ -13,6 +13,7 @@ from pydantic import PositiveFloat
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
+from xpress.batches import FaceBatch
 from xpress.errors import InputError
 from xpress.models.face_autoencoder import losses
 from xpress.models.face_autoencoder.code import CodeLayout
@@ -30,7 +31,7 @@ from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import SIGNALS
 from xpress.rendering.camera import project
 from xpress.rendering.shading import Rendering
-from xpress.structures import FaceBatch, FaceParameters
+from xpress.structures import FaceParameters
 
 
 class FaceAutoencoder(LightningModule):
@@ -83,7 +84,8 @@ class FaceAutoencoder(LightningModule):
         # Held in a list: an asset is neither averaged, checkpointed nor sent between processes.
         self._decoder = [FaceDecoder(model, rasterizer)]
         self.weights = weights if isinstance(weights, LossWeights) else weights()
-        self.register_buffer("landmark_weights", loss_weights(), persistent=False)
+        trust = torch.from_numpy(loss_weights())
+        self.register_buffer("landmark_weights", trust, persistent=False)
         self.register_buffer("inner_face", inner_face_mask(model), persistent=False)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.render_rows, self.color_only = render_rows, color_only

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from pydantic import PositiveFloat
 from torch import Tensor
 
+from xpress.batches import MouthBatch
 from xpress.errors import InputError
 from xpress.media.mouth_crop import SIZE
 from xpress.models.adversarial_painter import AdversarialPainter, channels_last
@@ -21,7 +22,6 @@ from xpress.models.mouth_gan.networks import MouthGenerator, PatchDiscriminator,
 from xpress.models.mouth_gan.pictures import sample_grid
 from xpress.models.mouth_gan.vgg import load_vgg19, perceptual_loss
 from xpress.models.mouth_gan.weights import load_generator
-from xpress.structures import MouthBatch
 
 
 class MouthGAN(AdversarialPainter):

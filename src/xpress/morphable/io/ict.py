@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from xpress.errors import InputError
+from xpress.morphable.face_model import Part
 from xpress.morphable.io.gaze import eyeball_rotation_offsets
 from xpress.morphable.mesh import boundary_loops, mirror_indices, triangulate
-from xpress.morphable.model import LandmarkEmbedding, MorphableModel, Part
+from xpress.morphable.model import LandmarkEmbedding, MorphableModel
 
 # ICT-FaceKit's vertex and quad ranges, in the order in which this package keeps them.
 RANGES = {

@@ -18,8 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from xpress.rendering.fragments import fragments_from_visibility
-from xpress.structures import Fragments
+from xpress.rendering.fragments import Fragments, fragments_from_visibility
 
 
 class Rasterizer(ABC):

@@ -42,7 +42,9 @@ def projected(model, anatomy):
         expression = np.zeros(model.sizes[1], np.float32)
         for index, name in enumerate(model.expression_names):
             expression[index] = values.get(name, values.get(name[:-2], 0))
-        return camera.project(evaluator.neutral(face.identity) + evaluator.offsets(expression))
+        return camera.project(
+            evaluator.neutral(face.identity.numpy()) + evaluator.offsets(expression)
+        )
 
     return project
 

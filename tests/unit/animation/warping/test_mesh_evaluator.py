@@ -25,7 +25,7 @@ def parameters(model, seed: int = 0) -> FaceParameters:
 def test_projected_vertices_agree_with_torch(model):
     face = parameters(model)
     evaluator = MeshEvaluator(model, np.ones(len(model.mean), np.float32))
-    shape = evaluator.neutral(face.identity) + evaluator.offsets(face.expression[0].numpy())
+    shape = evaluator.neutral(face.identity.numpy()) + evaluator.offsets(face.expression[0].numpy())
     ours = Camera(face).project(shape)
     vertices = model.vertices(face.identity, face.expression)
     theirs = project(vertices, face.rotation, face.translation, face.scale)[0].numpy()
@@ -53,11 +53,11 @@ def test_damping_scales_offsets(model):
 
 def test_another_identity_replaces_the_remembered_one(model):
     evaluator = MeshEvaluator(model, np.ones(len(model.mean), np.float32))
-    first, second = parameters(model, 0).identity, parameters(model, 1).identity
-    kept = evaluator.neutral(first)
-    assert evaluator.neutral(first.clone()) is kept
+    first, second = (parameters(model, seed).identity for seed in (0, 1))
+    kept = evaluator.neutral(first.numpy())
+    assert evaluator.neutral(first.numpy().copy()) is kept
     expected = model.neutral(second)[0].numpy()
-    np.testing.assert_allclose(evaluator.neutral(second), expected, atol=1e-5)
+    np.testing.assert_allclose(evaluator.neutral(second.numpy()), expected, atol=1e-5)
 
 
 def test_normals_agree_with_torch(model):

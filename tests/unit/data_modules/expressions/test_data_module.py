@@ -17,9 +17,9 @@ from xpress.data_modules.expressions import rows as expression_rows
 from xpress.data_modules.expressions.data_module import ExpressionDataModule
 from xpress.data_modules.expressions.dataset import ExpressionAugment, RawExpressions
 
+from xpress.batches import ExpressionBatch
 from xpress.errors import InputError
 from xpress.packs.edit_pairs import FLOW_SIZE, load_pairs
-from xpress.structures import ExpressionBatch
 
 SIDE = 128
 

@@ -8,8 +8,8 @@ from pytorch_lightning import LightningModule, Trainer
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.faces.data_module import LandmarkFacesDataModule, held_out
 
+from xpress.batches import FaceBatch
 from xpress.errors import InputError
-from xpress.structures import FaceBatch
 
 
 def module(write_pack, **changes):

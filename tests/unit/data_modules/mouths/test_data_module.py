@@ -6,8 +6,8 @@ import torch
 from xpress.data_modules.mouths.data_module import MouthCropsDataModule, mean_mouth, opening_weights
 from xpress.data_modules.mouths.dataset import MouthDataset, RawMouths
 
+from xpress.batches import MouthBatch
 from xpress.errors import InputError
-from xpress.structures import MouthBatch
 
 HEIGHTS = [0.0, 0.1, *np.linspace(2, 12, 18)]
 """Two closed mouths and eighteen open ones."""

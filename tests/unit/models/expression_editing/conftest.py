@@ -12,10 +12,10 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from xpress.batches import ExpressionBatch
 from xpress.models.dft_net.module import DFTNet
 from xpress.models.expression_editing.module import ExpressionEditor
 from xpress.models.ganimation.module import GANimation
-from xpress.structures import ExpressionBatch
 
 SIZE = 32
 TINY: dict[str, dict[str, Any]] = {

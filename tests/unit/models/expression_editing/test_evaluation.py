@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from xpress.batches import ExpressionBatch, ExpressionEdit
 from xpress.models.expression_editing.emotions import (
     EMOTIONS,
     READ_RANGE,
@@ -20,7 +21,6 @@ from xpress.models.expression_editing.evaluation import (
 )
 from xpress.models.expression_editing.reader import FaceReading
 from xpress.morphable.action_units import ACTION_UNIT_NAMES, ACTION_UNITS
-from xpress.structures import ExpressionBatch, ExpressionEdit
 
 SIDE = 24
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from xpress.batches import FaceBatch
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.decoder import FaceDecoder
 from xpress.morphable.model import MorphableModel
-from xpress.structures import FaceBatch
 
 SIZE = 64
 

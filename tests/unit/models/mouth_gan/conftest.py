@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.ndimage import distance_transform_edt
 
+from xpress.batches import MouthBatch
 from xpress.models.mouth_gan.module import MouthGAN
-from xpress.structures import MouthBatch
 
 SIZE = 32
 TINY: dict[str, Any] = {

@@ -12,7 +12,7 @@ from torch.autograd import gradcheck
 from xpress.errors import InputError
 from xpress.rendering.camera import project
 from xpress.rendering.rasterizers import get_rasterizer
-from xpress.rendering.rasterizers.numba import rasterize_numpy
+from xpress.rendering.z_buffer import rasterize_numpy
 
 ONE = torch.tensor([[0, 1, 2]])
 

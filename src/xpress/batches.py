@@ -1,0 +1,119 @@
+"""What data modules hand to networks: frozen dataclasses of tensors, never dicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from xpress.structures import ArrayStruct, FaceParameters
+
+
+@dataclass(frozen=True)
+class FaceBatch(ArrayStruct):
+    """A batch of face crops with landmarks, as every face data module yields it.
+
+    Attributes:
+        image: RGB in [0, 1].
+        landmarks68: iBUG-68 order, pixels of the crop; zero where `has_landmarks` is False.
+        contours: Face Mesh contour points in the packs' order, likewise with `has_contours`.
+        has_landmarks: whether `landmarks68` is labelled.
+        has_contours: whether `contours` is labelled.
+        color: False for grey pictures, which train geometry only.
+        present: False for crops that miss the face; nothing but presence is learned there.
+        identity_index: a number per person, -1 where unknown.
+        parameters: known or fitted parameters in pixels of the crop, or None.
+        has_parameters: which rows of `parameters` may be used as targets.
+        exact: rows whose parameters are exact (rendered), colour and light among them.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    landmarks68: Float[Tensor, "B 68 2"]
+    contours: Float[Tensor, "B 138 2"]
+    has_landmarks: Bool[Tensor, " B"]
+    has_contours: Bool[Tensor, " B"]
+    color: Bool[Tensor, " B"]
+    present: Bool[Tensor, " B"]
+    identity_index: Int[Tensor, " B"]
+    parameters: FaceParameters | None
+    has_parameters: Bool[Tensor, " B"]
+    exact: Bool[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+
+@dataclass(frozen=True)
+class MouthBatch(ArrayStruct):
+    """A batch of mouth crops with the hole that is to be painted.
+
+    Attributes:
+        image: RGB in [0, 1], the truth.
+        hole: one inside the inner lips.
+        distance: to the hole's edge, pixels.
+        box: x0, y0, x1, y1 tight around the hole, edges of pixels' areas, for the local
+            discriminator.
+        row: number of the row in its set.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    hole: Float[Tensor, "B 1 H W"]
+    distance: Float[Tensor, "B 1 H W"]
+    box: Float[Tensor, "B 4"]
+    row: Int[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+    @property
+    def filled(self) -> Float[Tensor, "B 3 H W"]:
+        """The picture with a white hole, as the generator takes it."""
+        return self.image * (1 - self.hole) + self.hole
+
+    def composite(self, painted: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        """Painted inside, the picture itself outside."""
+        return self.image + self.hole * (painted - self.image)
+
+
+@dataclass(frozen=True)
+class ExpressionBatch(ArrayStruct):
+    """Face crops with action units, and the action units that they are to be given.
+
+    Attributes:
+        image: RGB in [0, 1], the encoder's canonical crop at the editor's size.
+        action_units: of the picture, in [0, 1], in the order of `action_units.ACTION_UNITS`.
+        target_units: of the wanted picture; the teacher's where `has_teacher` is True.
+        row: number of the row in its set.
+        edited: what the morphable warp makes of the picture, or None.
+        flow: the warp's backward flow (x, y), pixels of the crop: `edited(p) ≈ image(p + flow(p))`
+            wherever skin is shown; or None.
+        has_teacher: which rows of `edited` and `flow` may be learned from.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    action_units: Float[Tensor, "B 17"]
+    target_units: Float[Tensor, "B 17"]
+    row: Int[Tensor, " B"]
+    edited: Float[Tensor, "B 3 H W"] | None
+    flow: Float[Tensor, "B 2 H W"] | None
+    has_teacher: Bool[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+
+@dataclass(frozen=True)
+class ExpressionEdit(ArrayStruct):
+    """An edited face crop.
+
+    Attributes:
+        image: RGB in [0, 1].
+        changed: how far each pixel was edited, in [0, 1]; zero keeps the input's.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    changed: Float[Tensor, "B 1 H W"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
