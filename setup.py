@@ -27,7 +27,6 @@ CORE = [
     "tensorboard>=2.18",
     "torch>=2.6",
     "tqdm>=4.66",
-    "typing-extensions>=4.12",
     "wandb>=0.19",
 ]
 

@@ -99,7 +99,11 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
         given = arguments.overrides, arguments.config_dir
         configuration.check_choices(arguments.overrides)
         if _is_plain_run(arguments):
-            configuration.check(name, configuration.compose_config(name, *given), given[0])
+            config = configuration.compose_config(name, *given)
+            if name == "infer" and not any(text.startswith("hydra") for text in given[0]):
+                job(config)  # no folder, no log, no second composition: nothing is left to Hydra
+                return
+            configuration.check(name, config, given[0])
         elif arguments.multirun:
             configuration.compose_config(name, *given, sweep=True)
         main = hydra.main(

@@ -35,6 +35,7 @@ from xpress.animation.warping.relighting import (
     shading_change,
 )
 from xpress.morphable.face_model import LinearFaceModel
+from xpress.rendering.lighting import spherical_harmonics
 from xpress.rendering.z_buffer import Buffers
 from xpress.structures import FaceParameters
 

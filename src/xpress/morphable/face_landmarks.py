@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from typing_extensions import Self
 
 from xpress.arrays import Array, to_numpy
 from xpress.morphable.face_model import LinearFaceModel, combine
@@ -16,7 +15,7 @@ OUTER_EYE_CORNERS = (36, 45)
 
 
 class LinearLandmarks:
-    """The linear model evaluated at its landmarks only; see `of`.
+    """The linear model evaluated at its landmarks only.
 
     The landmark embedding is linear in the vertices, so bases and embedding are multiplied once
     and a batch costs a small matrix product. `FaceLandmarks` holds numpy arrays, `LandmarkModel`
@@ -27,30 +26,6 @@ class LinearLandmarks:
     identity_basis: Float[Array, "Ki L 3"]
     expression_basis: Float[Array, "Ke L 3"]
     eye_distance: float
-
-    def __init__(self, mean, identity_basis, expression_basis, eye_distance) -> None:
-        raise NotImplementedError
-
-    @classmethod
-    def of(cls, model: LinearFaceModel) -> Self:
-        """All landmarks of a face model; `eye_distance` is its outer eye corners', model units."""
-        mean = model.landmark_points(model.mean[None])[0]
-        first, second = mean[list(OUTER_EYE_CORNERS)]
-        return cls(
-            mean,
-            model.landmark_points(model.identity_basis),
-            model.landmark_points(model.expression_basis),
-            float(((first - second) ** 2).sum() ** 0.5),
-        )
-
-    def select(self, landmarks: Array) -> Self:
-        """Some of the landmarks, by mask or index."""
-        return type(self)(
-            self.mean[landmarks],
-            self.identity_basis[:, landmarks],
-            self.expression_basis[:, landmarks],
-            self.eye_distance,
-        )
 
     def points(
         self, identity: Float[Array, "B Ki"], expression: Float[Array, "B Ke"]
@@ -80,3 +55,20 @@ class FaceLandmarks(LinearLandmarks):
     identity_basis: Float[np.ndarray, "Ki L 3"]
     expression_basis: Float[np.ndarray, "Ke L 3"]
     eye_distance: float
+
+    @classmethod
+    def of(cls, model: LinearFaceModel) -> FaceLandmarks:
+        """All landmarks of a face model."""
+        return cls(*reduced(model.numpy()))
+
+
+def reduced(model: LinearFaceModel) -> tuple[Array, Array, Array, float]:
+    """Mean, identity basis and expression basis at the landmarks, and the eye distance."""
+    mean = model.landmark_points(model.mean[None])[0]
+    first, second = mean[list(OUTER_EYE_CORNERS)]
+    return (
+        mean,
+        model.landmark_points(model.identity_basis),
+        model.landmark_points(model.expression_basis),
+        float(((first - second) ** 2).sum() ** 0.5),
+    )

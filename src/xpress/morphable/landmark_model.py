@@ -5,7 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from xpress.morphable.face_landmarks import LinearLandmarks
+from xpress.morphable.face_landmarks import LinearLandmarks, reduced
+from xpress.morphable.model import MorphableModel
 
 
 class LandmarkModel(LinearLandmarks, nn.Module):
@@ -25,7 +26,7 @@ class LandmarkModel(LinearLandmarks, nn.Module):
         expression_basis: Float[Tensor, "Ke L 3"],
         eye_distance: float,
     ) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("identity_basis", identity_basis, persistent=False)
         self.register_buffer("expression_basis", expression_basis, persistent=False)
@@ -34,3 +35,17 @@ class LandmarkModel(LinearLandmarks, nn.Module):
     mean: Tensor
     identity_basis: Tensor
     expression_basis: Tensor
+
+    @classmethod
+    def of(cls, model: MorphableModel) -> LandmarkModel:
+        """All landmarks of a face model."""
+        return cls(*reduced(model))
+
+    def select(self, landmarks: Tensor) -> LandmarkModel:
+        """Some of the landmarks, by mask or index."""
+        return LandmarkModel(
+            self.mean[landmarks],
+            self.identity_basis[:, landmarks],
+            self.expression_basis[:, landmarks],
+            self.eye_distance,
+        )
