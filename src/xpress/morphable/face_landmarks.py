@@ -36,8 +36,12 @@ class LinearLandmarks:
 
     def numpy(self) -> FaceLandmarks:
         """The same in numpy."""
-        parts = (self.mean, self.identity_basis, self.expression_basis)
-        return FaceLandmarks(*map(to_numpy, parts), self.eye_distance)
+        return FaceLandmarks(
+            to_numpy(self.mean),
+            to_numpy(self.identity_basis),
+            to_numpy(self.expression_basis),
+            self.eye_distance,
+        )
 
 
 @dataclass(frozen=True, eq=False)

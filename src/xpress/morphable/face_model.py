@@ -115,8 +115,9 @@ class LinearFaceModel:
 
     def numpy(self) -> FaceModel:
         """The same model in numpy; memory is shared with tensors on the CPU."""
-        values = {field.name: getattr(self, field.name) for field in fields(FaceModel)}
-        return FaceModel(**{n: to_numpy(v) if is_array(v) else v for n, v in values.items()})
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(FaceModel)}
+        arrays = {name: to_numpy(value) for name, value in values.items() if is_array(value)}
+        return FaceModel(**(values | arrays))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write a safetensors file; bases are stored as scaled integers.

@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from xpress.arrays import is_array
 from xpress.morphable.face_model import FaceModel, LinearFaceModel, Part, check_sizes
 
 
@@ -102,10 +104,8 @@ class MorphableModel(LinearFaceModel, nn.Module):
     @classmethod
     def of(cls, model: FaceModel) -> MorphableModel:
         """The same model in torch; memory is shared."""
-        values = {
-            name: torch.from_numpy(value) if hasattr(value, "shape") else value
-            for name, value in vars(model).items()
-        }
+        values: dict[str, Any] = dict(vars(model))
+        values |= {n: torch.from_numpy(v) for n, v in values.items() if is_array(v)}
         corners, weights = values.pop("landmark_corners"), values.pop("landmark_weights")
         return cls(**values, landmarks=LandmarkEmbedding(corners, weights))
 
