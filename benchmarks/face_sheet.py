@@ -32,7 +32,7 @@ from xpress.packs.records import decode
 from xpress.reenactment.reenactor import Reenactor
 from xpress.rendering.camera import project, rotate
 from xpress.rendering.normals import vertex_normals
-from xpress.rendering.shading import render
+from xpress.rendering.renderer import render
 
 GREEN, RED = (40, 160, 60), (225, 50, 40)
 PLAIN = 238
@@ -117,11 +117,12 @@ class Painter:
         points = project(shape, p.rotation, p.translation, p.scale)
         normals = vertex_normals(rotate(shape, p.rotation), model.triangles)
         clay = (0.3 + 0.75 * (normals @ LAMP).clamp_min(0))[..., None] * CLAY
+        ground = torch.from_numpy(below / np.float32(255)).permute(2, 0, 1)[None]
         out = []
         for colors in (self.decoder.vertex_colors(shape, p), clay):
-            drawn = render(self.decoder.rasterizer, points, self.decoder.triangles, colors, size)
+            drawn = render(points, self.decoder.triangles, colors, size, background=ground)
             image = (drawn.image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-            out.append(np.where(drawn.mask[0, 0].numpy()[..., None], image, below))
+            out.append(image)
         return out
 
 

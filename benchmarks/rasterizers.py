@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import argparse
 import math
+import time
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from common import Timing, machine, measure
 
 from xpress.errors import InputError
+from xpress.rendering.antialiasing import antialias
 from xpress.rendering.camera import project
 from xpress.rendering.rasterizers import get_rasterizer
-from xpress.rendering.shading import render
+from xpress.rendering.renderer import render
+from xpress.rendering.texturing import Texture, textured
+from xpress.rendering.topology import mesh_edges
 from xpress.rendering.z_buffer import rasterize_numpy
 
 TRIANGLES = (18_460, 52_220)
@@ -57,19 +63,61 @@ def time_backend(
     colors = torch.rand_like(vertices)
     moving, painted = vertices.clone().requires_grad_(), colors.clone().requires_grad_()
 
+    def drawn(points, shown):
+        return render(points, corners, shown, (size, size), antialias=False, rasterizer=rasterizer)
+
     def forward():
         with torch.no_grad():
-            return render(rasterizer, vertices, corners, colors, (size, size))
+            return drawn(vertices, colors)
 
     def backward():
-        rendering = render(rasterizer, moving, corners, painted, (size, size))
-        return torch.autograd.grad(rendering.image.square().mean(), (moving, painted))
+        image = drawn(moving, painted).image
+        return torch.autograd.grad(image.square().mean(), (moving, painted))
 
     return (
         measure(lambda: rasterizer.visibility(vertices, corners, (size, size)), seconds=seconds),
         measure(forward, seconds=seconds),
         measure(backward, seconds=seconds),
     )
+
+
+def time_operators(triangles: int, size: int, seconds: float) -> list[tuple[str, Timing, Timing]]:
+    """The rasteriser and what comes after it: forward, and forward with its gradient."""
+    rasterizer = get_rasterizer("numba")
+    vertices, corners = face(triangles, size)
+    fragments = rasterizer(vertices, corners, (size, size))
+    image = torch.rand(1, size, size, 4)
+    picture, uv = torch.rand(1, 3, 512, 512), vertices[0, :, :2] / size
+    mesh_edges(corners)  # found once a mesh, so it is no part of a call
+    moving, points = vertices.clone().requires_grad_(), uv.clone().requires_grad_()
+    pixels, texels = image.clone().requires_grad_(), picture.clone().requires_grad_()
+
+    def rasterize(vertices):
+        return rasterizer(vertices, corners, (size, size)).barycentrics
+
+    def blend(vertices, image):
+        return antialias(image, fragments, vertices, corners)
+
+    def sample(picture, uv):
+        return textured(fragments, Texture(picture, uv, corners))
+
+    operators = {
+        "rasterise": (rasterize, (vertices,), (moving,)),
+        "antialias": (blend, (vertices, image), (moving, pixels)),
+        "texture": (sample, (picture, uv), (texels, points)),
+    }
+    return [
+        (
+            name,
+            measure(partial(function, *plain), seconds=seconds, clock=time.process_time),
+            measure(partial(_gradient, function, leaves), seconds=seconds, clock=time.process_time),
+        )
+        for name, (function, plain, leaves) in operators.items()
+    ]
+
+
+def _gradient(function: Callable[..., torch.Tensor], leaves: tuple[torch.Tensor, ...]):
+    return torch.autograd.grad(function(*leaves).square().sum(), leaves)
 
 
 def time_frame_loop(triangles: int, size: int, seconds: float) -> Timing:
@@ -104,6 +152,25 @@ def main() -> None:
             if "numba" in options.backends:
                 timing = time_frame_loop(triangles, size, options.seconds)
                 print(f"{row} numba, frame loop | | {timing} | |", flush=True)
+    print_operators(options.seconds)
+
+
+def print_operators(seconds: float) -> None:
+    """The table of the differentiable operators, each as a multiple of the rasteriser."""
+    print("\nmedian (10th to 90th percentile) of processor time for one image\n")
+    print(
+        "| triangles | pixels | operator | forward | of the rasteriser's | with gradient | of its |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for triangles in TRIANGLES:
+        for size in SIZES:
+            row = f"| {len(face(triangles, size)[1]):,} | {size} × {size} |"
+            times = time_operators(triangles, size, seconds)
+            _, plain, leaves = times[0]
+            for name, forward, backward in times:
+                once = f"{forward} | {forward.median / plain.median:.1f}"
+                both = f"{backward} | {backward.median / leaves.median:.1f}"
+                print(f"{row} {name} | {once} | {both} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,7 @@ from xpress.morphable.model import MorphableModel
 from xpress.rendering.camera import project
 from xpress.rendering.lighting import SH_0, SH_1, shade
 from xpress.rendering.normals import vertex_normals
-from xpress.rendering.rasterizers import get_rasterizer
-from xpress.rendering.shading import render
+from xpress.rendering.renderer import render
 
 GROUND = 255
 SMOOTH = 2
@@ -55,13 +54,11 @@ def draw_faces(
     middle = torch.stack([chin[0], (top + chin[1]) / 2])
     place = side / 2 - scale * middle * torch.tensor([1.0, -1.0])
     points = project(shape, torch.zeros(1, 3), place[None], scale)
-    rasterizer = get_rasterizer("auto")
     pictures = []
     for coefficients in colors:
         seen = model.colors(coefficients[None]) * shading
-        drawn = render(rasterizer, points, model.triangles, seen, (side, side))
-        image = torch.where(drawn.mask, drawn.image.clamp(0, 1), GROUND / 255)
-        pixels = (image[0] * 255).round().byte().permute(1, 2, 0).numpy()
+        drawn = render(points, model.triangles, seen, (side, side), background=GROUND / 255)
+        pixels = (drawn.image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         pictures.append(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA))
     return pictures
 

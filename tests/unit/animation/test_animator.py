@@ -10,7 +10,7 @@ from xpress.rendering.camera import project, rotate
 from xpress.rendering.lighting import shade
 from xpress.rendering.normals import vertex_normals
 from xpress.rendering.rasterizers import get_rasterizer
-from xpress.rendering.shading import render
+from xpress.rendering.renderer import render
 from xpress.structures import FaceParameters
 
 SIZE = 200
@@ -53,8 +53,9 @@ def picture(
     spots = 1 + 0.2 * torch.sin(2 * model.mean[:, :1]) * torch.sin(2 * model.mean[:, 1:2])
     colors = model.mean_color * shade(normals, parameters.illumination) * spots
     projected = project(vertices, parameters.rotation, parameters.translation, parameters.scale)
-    drawn = render(get_rasterizer("numba"), projected, model.triangles, colors, (height, width))
-    image = torch.where(drawn.mask[0], drawn.image[0], torch.tensor(0.5)).clamp(0, 1)
+    size = (height, width)
+    drawn = render(projected, model.triangles, colors, size, background=0.5, antialias=False)
+    image = drawn.image[0].clamp(0, 1)
     return (image * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
 
 

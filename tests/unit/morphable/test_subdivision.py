@@ -4,8 +4,7 @@ import torch
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.subdivision import subdivide
 from xpress.rendering.camera import project
-from xpress.rendering.rasterizers import get_rasterizer
-from xpress.rendering.shading import render
+from xpress.rendering.renderer import render
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +117,7 @@ def test_draws_the_same_picture(model, dense):
     for each in (model, dense):
         points = project(each.mean[None], *pose)
         pictures.append(
-            render(
-                get_rasterizer("numba"), points, each.triangles, each.mean_color[None], (128, 128)
-            )
+            render(points, each.triangles, each.mean_color[None], (128, 128), antialias=False)
         )
     coarse, fine = pictures
     assert coarse.mask.float().mean() > 0.2

@@ -48,6 +48,23 @@ def make_sphere():
 
 
 @pytest.fixture(scope="session")
+def make_ball():
+    """A projected sphere without a seam, x to the right and y down; the nearest point has z = 1."""
+
+    def make(steps, dtype=torch.float64):
+        vertices, triangles = _sphere(steps, dtype)
+        columns = 2 * steps + 1
+        row, column = torch.arange(len(vertices)) // columns, torch.arange(len(vertices)) % columns
+        pole = (row == 0) | (row == steps)
+        welded = row * columns + torch.where(pole | (column == 2 * steps), 0, column)
+        triangles = welded[triangles]
+        area = (triangles != triangles.roll(1, 1)).all(1)
+        return vertices * torch.tensor([1.0, -1.0, 1.0], dtype=dtype), triangles[area]
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def make_random_mesh():
     """(B, V, 3) vertices in and around a (height, width) image, and triangles of any size."""
 

@@ -11,7 +11,7 @@ from xpress.rendering.camera import project, rotate
 from xpress.rendering.lighting import shade
 from xpress.rendering.normals import vertex_normals
 from xpress.rendering.rasterizers import get_rasterizer
-from xpress.rendering.shading import Rendering, render
+from xpress.rendering.renderer import Rendering, render
 from xpress.structures import FaceParameters
 
 
@@ -40,7 +40,9 @@ class FaceDecoder(nn.Module):
         shape = self.model.vertices(parameters.identity, parameters.expression)
         points = project(shape, parameters.rotation, parameters.translation, parameters.scale)
         colors = self.vertex_colors(shape, parameters)
-        return render(self.rasterizer, points, self.triangles, colors, size)
+        return render(
+            points, self.triangles, colors, size, antialias=False, rasterizer=self.rasterizer
+        )
 
     def vertex_colors(
         self, shape: Float[Tensor, "B V 3"], parameters: FaceParameters

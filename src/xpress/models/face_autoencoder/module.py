@@ -30,7 +30,7 @@ from xpress.morphable.landmark_weights import loss_weights
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import SIGNALS
 from xpress.rendering.camera import project
-from xpress.rendering.shading import Rendering
+from xpress.rendering.renderer import Rendering
 from xpress.structures import FaceParameters
 
 

@@ -62,8 +62,7 @@ def test_rendered_pixels_are_what_the_parameters_say(folder, model):
     from xpress.rendering.camera import rotate
     from xpress.rendering.lighting import shade
     from xpress.rendering.normals import vertex_normals
-    from xpress.rendering.rasterizers import get_rasterizer
-    from xpress.rendering.shading import render
+    from xpress.rendering.renderer import render
 
     raw = next(iter(module(folder).val_dataloader()[0]))
     batch = raw.finish()
@@ -72,7 +71,9 @@ def test_rendered_pixels_are_what_the_parameters_say(folder, model):
     projected = project(vertices, known.rotation, known.translation, known.scale)
     normals = rotate(vertex_normals(vertices, model.triangles), known.rotation)
     colors = model.colors(known.color).clamp(0, 1) * shade(normals, known.illumination).clamp(0)
-    drawn = render(get_rasterizer("torch"), projected, model.triangles, colors, (64, 64))
+    drawn = render(
+        projected, model.triangles, colors, (64, 64), antialias=False, rasterizer="torch"
+    )
     # cheeks, between nose and jaw: no hair, no painted eyes or teeth there
     cheeks = (batch.landmarks68[:, [31, 35]] + batch.landmarks68[:, [2, 14]]) / 2
     frontal = batch.parameters.rotation[:, 1].abs() < 0.35

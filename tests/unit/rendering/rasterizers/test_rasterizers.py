@@ -376,3 +376,36 @@ def test_forked_data_loader_workers_can_draw():
     assert done.returncode == 0, done.stderr
     # x + y <= 9 inside 8 x 8: all but the 15 centres beyond the hypotenuse, in four images.
     assert int(done.stdout) == 4 * (64 - 15)
+
+
+def test_agrees_with_the_mesh_rasterizer_of_pytorch3d(make_rasterizer, make_head):
+    """Its own cameras and conventions, not our backend's: what it sees, where and how deep.
+
+    In its screen space x and y count from the picture's corner, where ours count from the first
+    pixel's centre; its camera looks along +z.
+    """
+    renderer = pytest.importorskip("pytorch3d.renderer")
+    structures = pytest.importorskip("pytorch3d.structures")
+    size = (40, 56)
+    vertices, triangles = make_head(12, size, batch=3)
+    depths = vertices[..., 2].amax() + 1 - vertices[..., 2]
+    screen = torch.stack([vertices[..., 0] + 0.5, vertices[..., 1] + 0.5, depths], -1)
+    mirrored = screen * torch.tensor([-1.0, -1.0, 1.0])  # its world has x left and y up
+    cameras = renderer.OrthographicCameras(
+        focal_length=1.0, principal_point=((0.0, 0.0),), in_ndc=False, image_size=(size,)
+    )
+    settings = renderer.RasterizationSettings(image_size=size, faces_per_pixel=1, bin_size=0)
+    rasterize = renderer.MeshRasterizer(cameras=cameras, raster_settings=settings)
+    theirs = rasterize(structures.Meshes(mirrored, triangles.expand(3, -1, -1)))
+    face = theirs.pix_to_face[..., 0]
+    face = torch.where(face >= 0, face % len(triangles), -1)
+    for name in ("torch", "numba"):
+        ours = make_rasterizer(name)(vertices, triangles, size)
+        assert (ours.face_index >= 0).float().mean() > 0.2
+        assert (ours.face_index != face).float().mean() < 0.01
+        _agree_but_for_ties(face, ours.face_index, vertices, triangles, size)
+        same = (ours.face_index == face) & (face >= 0)
+        depth = vertices[..., 2].amax() + 1 - ours.depth
+        torch.testing.assert_close(depth[same], theirs.zbuf[..., 0][same], atol=1e-3, rtol=0)
+        weights = theirs.bary_coords[..., 0, :]
+        torch.testing.assert_close(ours.barycentrics[same], weights[same], atol=1e-3, rtol=0)
