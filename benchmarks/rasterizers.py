@@ -158,9 +158,7 @@ def main() -> None:
 def print_operators(seconds: float) -> None:
     """The table of the differentiable operators, each as a multiple of the rasteriser."""
     print("\nmedian (10th to 90th percentile) of processor time for one image\n")
-    print(
-        "| triangles | pixels | operator | forward | of the rasteriser's | with gradient | of its |"
-    )
+    print("| triangles | pixels | operator | forward | relative | with gradient | relative |")
     print("|---|---|---|---|---|---|---|")
     for triangles in TRIANGLES:
         for size in SIZES:

@@ -27,7 +27,7 @@ from xpress.animation.warping.backward_flow import (
 )
 from xpress.animation.warping.compositing import Box, apply_gain, blend, clip_box, inside, intersect
 from xpress.animation.warping.inpainting import crop_box
-from xpress.animation.warping.mesh_evaluator import Camera, MeshEvaluator, camera_normals
+from xpress.animation.warping.mesh_evaluator import MeshEvaluator, Projection, camera_normals
 from xpress.animation.warping.relighting import (
     estimate_illumination,
     is_degenerate,
@@ -101,10 +101,10 @@ class FaceAnimator:
             parameters = parameters.numpy()
             self._image = image
             self._expression = parameters.expression[0].astype(np.float32)
-            self._camera = Camera(parameters)
+            self._projection = Projection(parameters)
             shape = self._shape.neutral(parameters.identity)
             shape = shape + self._shape.offsets(self._expression)
-            self._projected = self._camera.project(shape)
+            self._projected = self._projection.project(shape)
             self._eye_distance = self.anatomy.eye_distance * float(parameters.scale[0])
             self._grid = face_grid(self._projected[self._skin_vertices], *image.shape[:2])
             self.last_region = clip_box(self._grid.box, *image.shape[:2])
@@ -132,7 +132,7 @@ class FaceAnimator:
         if np.abs(change).max() < UNCHANGED or x1 <= x0 or y1 <= y0:
             return out
         with self._timed("mesh"):
-            moved = self._camera.displace(self.evaluator.offsets(change))
+            moved = self._projection.displace(self.evaluator.offsets(change))
             projected = self._projected + moved
         with self._timed("flow"):
             self._last_maps = maps = self._maps(projected, moved)

@@ -91,7 +91,9 @@ class FaceReader:
         loaded = load_encoder(name, threads)
         return cls(loaded.model, loaded.extractor, size=loaded.encoder.layout.size)
 
-    def find(self, image: Image, face: str | int = "largest", name: str = "picture"):
+    def find(
+        self, image: Image, face: str | int = "largest", name: str = "picture"
+    ) -> list[FaceSample]:
         """The wanted faces of a photograph.
 
         Args:
@@ -100,7 +102,7 @@ class FaceReader:
             name: for messages.
 
         Returns:
-            A list of `FaceSample`, in pixels of the picture.
+            In pixels of the picture.
 
         Raises:
             InputError: there is no such face.

@@ -28,7 +28,7 @@ from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from xpress.animation.animator import FaceAnimator
-from xpress.animation.warping.mesh_evaluator import Camera
+from xpress.animation.warping.mesh_evaluator import Projection
 from xpress.morphable.mirror import mirror_parameters
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.regions import REGIONS, moved_by
@@ -105,7 +105,7 @@ class Reanimator:
             rng, own, self.table.expression[self.rows], self.chance, self.model.expression_names
         )
         self.animator.set_target(image, parameters)
-        moved = Camera(parameters).displace(self.animator.evaluator.offsets(new - own))
+        moved = Projection(parameters).displace(self.animator.evaluator.offsets(new - own))
         points = self.points[row] + (moved[self.corners] * self.weights).sum(1)[:, :2]
         encoded = cv2.imencode(
             ".webp", self.animator.render(new)[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 92]

@@ -68,13 +68,13 @@ def test_a_seam_has_two_places_in_the_picture(rasterizer):
 
 
 def test_a_picture_is_found_by_what_is_seen_of_it(make_head):
-    vertices, triangles = make_head(10, (32, 32), batch=2)
-    fragments = get_rasterizer("numba")(vertices, triangles, (32, 32))
-    uv = (vertices[0, :, :2] / 32).clamp(0, 1)
+    vertices, triangles = make_head(6, (24, 24), batch=2)
+    fragments = get_rasterizer("numba")(vertices, triangles, (24, 24))
+    uv = (vertices[0, :, :2] / 24).clamp(0, 1)
     truth = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(5))
     target = textured(fragments, Texture(truth, uv, triangles))
     found = torch.full((1, 3, 6, 6), 0.5, requires_grad=True)
-    optimizer = torch.optim.LBFGS([found], max_iter=40, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([found], max_iter=15, line_search_fn="strong_wolfe")
 
     def step():
         optimizer.zero_grad()

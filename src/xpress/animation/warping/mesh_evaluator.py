@@ -53,7 +53,7 @@ class MeshEvaluator:
         return out
 
 
-class Camera:
+class Projection:
     """The scaled orthographic camera of one face, in numpy.
 
     Attributes:

@@ -6,7 +6,7 @@ import torch
 
 from xpress.animation.openings.anatomy import Anatomy
 from xpress.animation.openings.eyes import EyeOpening
-from xpress.animation.warping.mesh_evaluator import Camera, MeshEvaluator
+from xpress.animation.warping.mesh_evaluator import MeshEvaluator, Projection
 from xpress.structures import FaceParameters
 
 SIZE = 240
@@ -38,7 +38,7 @@ def projected(model, anatomy):
             translation=torch.tensor([[120.0, 130.0]]),
             scale=torch.tensor([9.0]),
         )
-        evaluator, camera = MeshEvaluator(model, anatomy.damping), Camera(face)
+        evaluator, camera = MeshEvaluator(model, anatomy.damping), Projection(face)
         expression = np.zeros(model.sizes[1], np.float32)
         for index, name in enumerate(model.expression_names):
             expression[index] = values.get(name, values.get(name[:-2], 0))

@@ -7,7 +7,7 @@ from scipy.ndimage import distance_transform_edt
 
 from xpress.animation.openings.anatomy import MOUTH_PARTS, Anatomy
 from xpress.animation.openings.mouth import MouthOpening
-from xpress.animation.warping.mesh_evaluator import Camera, MeshEvaluator
+from xpress.animation.warping.mesh_evaluator import MeshEvaluator, Projection
 from xpress.structures import FaceParameters
 
 SIZE = 240
@@ -36,7 +36,7 @@ def projected(model, anatomy):
         translation=torch.tensor([[120.0, 110.0]]),
         scale=torch.tensor([9.0]),
     )
-    evaluator, camera = MeshEvaluator(model, anatomy.damping), Camera(face)
+    evaluator, camera = MeshEvaluator(model, anatomy.damping), Projection(face)
 
     def project(**values: float) -> np.ndarray:
         expression = np.zeros(model.sizes[1], np.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from xpress.animation.warping.mesh_evaluator import Camera, MeshEvaluator, camera_normals
+from xpress.animation.warping.mesh_evaluator import MeshEvaluator, Projection, camera_normals
 from xpress.rendering.camera import project, rotate
 from xpress.rendering.normals import vertex_normals
 from xpress.structures import FaceParameters
@@ -26,7 +26,7 @@ def test_projected_vertices_agree_with_torch(model):
     face = parameters(model)
     evaluator = MeshEvaluator(model, np.ones(len(model.mean), np.float32))
     shape = evaluator.neutral(face.identity.numpy()) + evaluator.offsets(face.expression[0].numpy())
-    ours = Camera(face).project(shape)
+    ours = Projection(face).project(shape)
     vertices = model.vertices(face.identity, face.expression)
     theirs = project(vertices, face.rotation, face.translation, face.scale)[0].numpy()
     np.testing.assert_allclose(ours, theirs, atol=0.3)  # what is negligible adds up, in pixels
@@ -34,7 +34,7 @@ def test_projected_vertices_agree_with_torch(model):
 
 
 def test_a_displacement_is_the_difference_of_two_projections(model):
-    camera = Camera(parameters(model))
+    camera = Projection(parameters(model))
     points, offsets = np.random.default_rng(0).normal(size=(2, 40, 3)).astype(np.float32)
     moved = camera.project(points + offsets) - camera.project(points)
     np.testing.assert_allclose(camera.displace(offsets), moved, atol=1e-3)
