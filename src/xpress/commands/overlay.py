@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from xpress.animation.warping.mesh_evaluator import Camera, camera_normals
+from xpress.animation.warping.mesh_evaluator import Projection, camera_normals
 from xpress.extraction.face_sample import FaceSample
 from xpress.morphable.face_model import LinearFaceModel
 from xpress.rendering.z_buffer import rasterize_numpy
@@ -47,7 +47,7 @@ class Overlay:
     def vertices(self, face: FaceSample) -> Float[np.ndarray, "V 3"]:
         """All of the model's vertices in the picture: pixels, z towards the viewer."""
         p = face.parameters
-        return Camera(p).project(self.model.vertices(p.identity, p.expression)[0])
+        return Projection(p).project(self.model.vertices(p.identity, p.expression)[0])
 
     def _mesh(self, image: np.ndarray, face: FaceSample) -> None:
         vertices = self.vertices(face)[: self._stop]
