@@ -134,11 +134,18 @@ def accident(batch: int, kind: str) -> str:
 
 
 def trilogy(name: str, kind: str, options: list[str]) -> dict[str, list[str]]:
-    """A run that ends in the second epoch, at its fourth batch of six, and one that goes on."""
-    options = [*options, f"paths.log_dir={name}"]
+    """A run that ends in the second epoch, at its fourth batch of six, and one that goes on.
+
+    The second names nothing of epochs, callbacks, network and data: the checkpoint brings them.
+    """
+    task = next(option for option in options if option.startswith("task="))
+    again = [task, "trainer=cpu", "+callbacks.accident=null", "ckpt=last"]
+    again += [option for option in options if option.startswith("+logger")]
+    first, second = (f"hydra.run.dir={name}/${{task_name}}/{number}" for number in (1, 2))
+    folder = f"paths.log_dir={name}"
     return {
-        f"{name}_broken": [*options, accident(9, kind), f"hydra.run.dir={name}/${{task_name}}/1"],
-        f"{name}_resumed": [*options, "ckpt=last", f"hydra.run.dir={name}/${{task_name}}/2"],
+        f"{name}_broken": [*options, accident(9, kind), folder, first],
+        f"{name}_resumed": [*again, folder, second],
     }
 
 

@@ -19,6 +19,18 @@ _log = logging.getLogger(__name__)
 RESTORED = ("model", "data", "seed")
 """Sections of the configuration that a checkpoint brings along."""
 
+CONTINUED = ("trainer", "callbacks", "monitor")
+"""Sections that it brings along as well where the training goes on: epochs, schedule, averaging."""
+
+_OF_THE_CALL = {
+    "trainer": (
+        *("accelerator", "devices", "num_nodes", "strategy", "sync_batchnorm", "plugins"),
+        *("default_root_dir", "profiler", "enable_progress_bar", "enable_model_summary"),
+    ),
+    "callbacks": ("wandb", "pruning"),  # they come with the logger and with the search
+}
+"""What of these sections is the machine's or the call's, not the training's."""
+
 
 def find_checkpoint(config: DictConfig) -> str | None:
     """The path behind `ckpt`.
@@ -76,9 +88,12 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     """What is stored of a configuration: plain values.
 
     The model's are resolved, because the network has to be the same anywhere. The data's keep
-    references, such as that to the folder of packs, which another machine answers in its own way.
+    references, such as that to the folder of packs, which another machine answers in its own way,
+    and so do those of the training, whose files lie in the folder of the run.
     """
+    training = {name: config[name] for name in CONTINUED if name in config}
     return {
+        **{name: OmegaConf.to_container(node, resolve=False) for name, node in training.items()},
         "task": config.task_name,
         "seed": config.seed,
         "model": OmegaConf.to_container(config.model, resolve=True),
@@ -90,6 +105,9 @@ def with_settings(
     config: DictConfig, record: dict[str, Any] | None, overrides: Sequence[str], path: str
 ) -> DictConfig:
     """The configuration with model, data and seed of a checkpoint; the command line wins.
+
+    Where the training goes on (`mode=fit`), its epochs, callbacks and monitored metric are the
+    checkpoint's, too; machine and loggers are this call's.
 
     Args:
         config: of this call.
@@ -107,8 +125,10 @@ def with_settings(
     merged = config.copy()
     OmegaConf.set_readonly(merged, False)
     OmegaConf.set_struct(merged, False)
-    for name in RESTORED:
-        merged[name] = record[name]
+    restored = (*RESTORED, *CONTINUED) if config.get("mode") == "fit" else RESTORED
+    for name in restored:
+        if name in record:
+            merged[name] = _restored(record[name], config.get(name), _OF_THE_CALL.get(name, ()))
     # It was the start of the run that wrote the checkpoint; the file may be gone.
     if "init_from" in record["model"]:
         merged.model.init_from = None
@@ -117,29 +137,58 @@ def with_settings(
         before = OmegaConf.select(merged, key)
         if before != value:
             _log.info("%s=%s as given; it was %s in %s", key, value, before, path)
-            OmegaConf.update(merged, key, value, merge=False, force_add=True)
-    _tell_differences(config, merged, path)
+            key = _first_missing(merged, key)
+            OmegaConf.update(
+                merged, key, OmegaConf.select(config, key), merge=False, force_add=True
+            )
+    _tell_differences(config, merged, path, restored)
     return merged
 
 
+def _restored(before: Any, now: Any, of_the_call: Sequence[str]) -> Any:
+    """A section as it was, but for the names that are this call's."""
+    if not of_the_call:
+        return before
+    kept = {name: value for name, value in before.items() if name not in of_the_call}
+    now = {} if now is None else OmegaConf.to_container(now, resolve=False)
+    return kept | {name: value for name, value in now.items() if name in of_the_call}
+
+
+def _first_missing(config: DictConfig, key: str) -> str:
+    """The key, or that of the node around it that the configuration lacks altogether."""
+    parts = key.split(".")
+    names = [".".join(parts[:end]) for end in range(1, len(parts))]
+    return next((name for name in names if OmegaConf.select(config, name) is None), key)
+
+
 def given_keys(overrides: Sequence[str]) -> list[str]:
-    """Keys of model, data and seed that a command line names.
+    """Keys of what a checkpoint brings along that a command line names.
 
-    Those that a chosen `ablation` sets are among them: it exists to change a given network.
+    Those that a chosen `ablation` sets are among them: it exists to change a given network. Of a
+    chosen `trainer` those count that its own file sets: `trainer=cpu` says nothing about epochs.
     """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    keys = [override.key_or_group for override in parsed]
-    for override in parsed:
-        if override.key_or_group == "ablation":
-            chosen = override.value() or []
-            for name in chosen if isinstance(chosen, list) else [chosen]:
-                keys += _set_by_ablation(name)
-    return [key for key in keys if key.partition(".")[0] in RESTORED]
+    keys: list[str] = []
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        name, chosen = override.key_or_group, override.value()
+        if name == "ablation":
+            for choice in chosen if isinstance(chosen, list) else [chosen] if chosen else []:
+                keys += _set_by(name, choice, "") or []
+        elif name == "trainer":
+            found = _set_by(name, chosen, "trainer.")
+            keys += ["trainer"] if found is None else found
+        else:
+            keys.append(name)
+    return [key for key in keys if key.partition(".")[0] in (*RESTORED, *CONTINUED)]
 
 
-def _set_by_ablation(name: str) -> list[str]:
-    text = files(CONFIG_MODULE) / "ablation" / f"{name}.yaml"
-    return _leaves(OmegaConf.create(text.read_text(encoding="utf-8")))
+def _set_by(group: str, choice: Any, prefix: str) -> list[str] | None:
+    """The keys that a choice's own file sets; None where the package has no such file."""
+    file = files(CONFIG_MODULE) / group / f"{choice}.yaml"
+    if not file.is_file():
+        return None
+    node = OmegaConf.create(file.read_text(encoding="utf-8"))
+    node.pop("defaults", None)
+    return _leaves(node, prefix)
 
 
 def _leaves(node: Any, prefix: str = "") -> list[str]:
@@ -148,8 +197,10 @@ def _leaves(node: Any, prefix: str = "") -> list[str]:
     return [leaf for key in node for leaf in _leaves(node[key], f"{prefix}{key!s}.")]
 
 
-def _tell_differences(config: DictConfig, merged: DictConfig, path: str) -> None:
-    here, there = _flat(config), _flat(merged)
+def _tell_differences(
+    config: DictConfig, merged: DictConfig, path: str, sections: Sequence[str]
+) -> None:
+    here, there = _flat(config, sections), _flat(merged, sections)
     changed = [
         f"{key}={there.get(key)} (not {here.get(key)})"
         for key in sorted(here.keys() | there.keys())
@@ -159,7 +210,7 @@ def _tell_differences(config: DictConfig, merged: DictConfig, path: str) -> None
         _log.info("as in %s: %s; name them to change them", path, ", ".join(changed))
 
 
-def _flat(config: DictConfig) -> dict[str, Any]:
+def _flat(config: DictConfig, sections: Sequence[str]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
 
     def visit(node: Any, key: str) -> None:
@@ -169,8 +220,8 @@ def _flat(config: DictConfig) -> dict[str, Any]:
         else:
             flat[key] = node
 
-    for section in RESTORED:
-        node = config.get(section)
-        plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    for section in sections:
+        node, resolve = config.get(section), section in RESTORED
+        plain = OmegaConf.to_container(node, resolve=resolve) if OmegaConf.is_config(node) else node
         visit(plain, section)
     return flat

@@ -10,6 +10,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from xpress import configuration
 from xpress.errors import InputError
 from xpress.training.resume import (
     find_checkpoint,
@@ -31,8 +32,8 @@ MODES = ("fit", "validate", "test", "export")
 def run_train(config: DictConfig) -> float | None:
     """Fit, validate, test or export a network.
 
-    With a checkpoint, model and data are those of the checkpoint, except for what the command
-    line names.
+    With a checkpoint, model and data are those of the checkpoint, and where the training goes on
+    its epochs and callbacks, too, except for what the command line names.
 
     Returns:
         The monitored metric, for sweeps that optimise it; None if it was not logged or diverged.
@@ -50,6 +51,7 @@ def run_train(config: DictConfig) -> float | None:
 
         record = read_checkpoint_quickly(checkpoint).get(KEY)
         config = with_settings(config, record, _overrides(), checkpoint)
+        configuration.check("train", config, [])
 
     from pytorch_lightning import seed_everything
 

@@ -106,6 +106,82 @@ def test_another_choice_of_model_is_taken_whole(tmp_path: Path):
     assert merged.data.batch_size == 8
 
 
+TRAINING = {
+    "mode": "fit",
+    "trainer": {"max_epochs": 3, "devices": 4, "gradient_clip_val": 1.0},
+    "callbacks": {
+        "checkpoint": {"dirpath": "${paths.output_dir}/checkpoints"},
+        "ema": {"decay": 0.9, "start": 200},
+        "wandb": {"run": 1},
+    },
+    "monitor": {"metric": "val/rms", "mode": "min"},
+}
+
+
+def plain_call(folder: Path, **changes) -> DictConfig:
+    """What a call without any of those options composes."""
+    now = {
+        "mode": "fit",
+        "trainer": {"max_epochs": 20, "devices": 1, "accelerator": "cpu"},
+        "callbacks": {"checkpoint": {"dirpath": "${paths.output_dir}/checkpoints"}, "bar": {}},
+        "monitor": {"metric": "val/loss", "mode": "min"},
+    }
+    return config(folder, **now, **changes)
+
+
+def test_a_resumed_run_keeps_epochs_callbacks_and_metric(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    record = settings_of(config(tmp_path / "before", **TRAINING))
+    with caplog.at_level(logging.INFO):
+        merged = with_settings(plain_call(tmp_path), record, ["task=faces"], "a.ckpt")
+    # the machine is this call's, and so is the folder
+    assert merged.trainer == {
+        "max_epochs": 3,
+        "gradient_clip_val": 1.0,
+        "devices": 1,
+        "accelerator": "cpu",
+    }
+    folder = f"{tmp_path}/faces/now/checkpoints"
+    assert merged.callbacks.checkpoint.dirpath == folder
+    # the callback of a logger that is not chosen now stays away
+    assert set(merged.callbacks) == {"checkpoint", "ema"}
+    assert merged.monitor.metric == "val/rms"
+    for told in ("trainer.max_epochs=3 (not 20)", "callbacks.ema.decay=0.9 (not None)"):
+        assert told in caplog.messages[-1]
+
+
+def test_a_resumed_run_is_changed_by_name(tmp_path: Path):
+    record = settings_of(config(tmp_path, **TRAINING))
+    given = plain_call(tmp_path)
+    given.trainer.max_epochs = 60
+    given.callbacks.stop = {"patience": 3}
+    overrides = ["trainer.max_epochs=60", "callbacks.stop.patience=3"]
+    merged = with_settings(given, record, overrides, "a.ckpt")
+    assert (merged.trainer.max_epochs, merged.trainer.gradient_clip_val) == (60, 1.0)
+    assert merged.callbacks.stop == {"patience": 3}
+    assert "ema" in merged.callbacks
+    whole = with_settings(plain_call(tmp_path), record, ["callbacks=none"], "a.ckpt")
+    assert whole.callbacks == plain_call(tmp_path).callbacks
+
+
+def test_a_trainer_names_what_its_own_file_sets(tmp_path: Path):
+    assert given_keys(["trainer=cpu"]) == ["trainer.accelerator"]
+    assert "trainer.max_epochs" in given_keys(["trainer=debug"])
+    assert given_keys(["trainer=of_a_folder_of_mine"]) == ["trainer"]
+    record = settings_of(config(tmp_path, **TRAINING))
+    merged = with_settings(plain_call(tmp_path), record, ["trainer=cpu"], "a.ckpt")
+    assert merged.trainer.max_epochs == 3
+
+
+def test_figures_alone_take_nothing_of_the_training(tmp_path: Path):
+    record = settings_of(config(tmp_path, **TRAINING))
+    call = plain_call(tmp_path, model={"width": 0.5})
+    call.mode = "test"
+    merged = with_settings(call, record, [], "a.ckpt")
+    assert (merged.trainer, merged.callbacks) == (call.trainer, call.callbacks)
+
+
 def test_checkpoints_of_another_task_and_without_a_record(tmp_path: Path):
     with pytest.raises(InputError, match=r"a\.ckpt: a checkpoint of task=faces, not mouths"):
         with_settings(config(tmp_path, task_name="mouths"), trained(tmp_path), [], "a.ckpt")
