@@ -15,7 +15,7 @@ from xpress.editing.morphable import MorphableEditor
 from xpress.editing.network import NetworkEditor
 from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample
-from xpress.extraction.weight_files import EDITORS, weights_file
+from xpress.extraction.weight_files import EDITORS, ENCODER, NETWORKS, check_used, weights_file
 from xpress.media.images import read_image
 from xpress.reenactment.reenactor import Reenactor
 
@@ -58,7 +58,8 @@ class ExpressionEditor:
             threads: of each network.
 
         Raises:
-            InputError: no such editor or folder, no weights for it, or a file cannot be read.
+            InputError: no such editor or folder, no weights for it (a folder of another editor is
+                refused), or a file cannot be read.
         """
         if editor not in CHOICES:
             raise InputError(f"editor={editor}: choose {', '.join(CHOICES[:-1])} or {CHOICES[-1]}")
@@ -67,8 +68,11 @@ class ExpressionEditor:
             return cls(
                 reenactor, lambda: MorphableEditor(reenactor.geometry, reenactor.animators())
             )
+        given = check_used(name, *NETWORKS)
+        check_used(name, EDITORS[editor], *([] if given & set(EDITORS.values()) else [ENCODER]))
         with weights_file(name, EDITORS[editor]) as file:
-            reenactor = Reenactor.from_pretrained(name, threads, "none")
+            encoder = name if ENCODER in given else "default"
+            reenactor = Reenactor.from_pretrained(encoder, threads, "none")
             network = NetworkEditor(file, reenactor.action_units, threads)
         return cls(reenactor, lambda: network)
 

@@ -12,7 +12,7 @@ from jaxtyping import Float32, UInt8
 
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader, load_encoder
-from xpress.extraction.weight_files import encoder_digest
+from xpress.extraction.weight_files import ENCODER, check_used, encoder_digest
 from xpress.media.crop import Crop
 from xpress.morphable.action_units import ACTION_UNITS, ActionUnits
 
@@ -35,6 +35,7 @@ class UnitEncoder:
     """
 
     def __init__(self, weights: str | os.PathLike = "default", threads: int = 1) -> None:
+        check_used(weights, ENCODER)
         self._loaded = load_encoder(weights, threads)
         self.size = self._loaded.encoder.layout.size
         self.digest = encoder_digest(weights)

@@ -16,7 +16,7 @@ from xpress.extraction.face_analysis import FaceAnalysis, Refinement
 from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.extraction.one_euro_filter import FaceFilter
 from xpress.extraction.tracking import PRESENT, FaceTracker, track_all
-from xpress.extraction.weight_files import ENCODER, MODEL, weight_files
+from xpress.extraction.weight_files import ENCODER, MODEL, check_used, weight_files
 from xpress.media.images import read_image
 from xpress.morphable.action_units import ActionUnits
 from xpress.morphable.face_landmarks import FaceLandmarks
@@ -88,6 +88,7 @@ class FaceReader:
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike = "default", threads: int = 1) -> FaceReader:
         """Load face model and encoder; see `load_encoder`."""
+        check_used(name, ENCODER)
         loaded = load_encoder(name, threads)
         return cls(loaded.model, loaded.extractor, size=loaded.encoder.layout.size)
 

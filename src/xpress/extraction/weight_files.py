@@ -79,6 +79,31 @@ def weights_file(name: str | os.PathLike, file: str) -> Iterator[Path]:
         yield found[file]
 
 
+def check_used(name: str | os.PathLike, *used: str) -> frozenset[str]:
+    """Check that weights which a user names are of any use to what is to be done.
+
+    Args:
+        name: as of `weight_files`.
+        used: of `NETWORKS`, those that will be taken.
+
+    Returns:
+        The networks among them that are the user's.
+
+    Raises:
+        InputError: as `weight_files`, or the user's weights have none of them; nothing of the
+            package is taken in their place without a word.
+    """
+    with weight_files(name) as found:
+        own = frozenset(found.own) & set(NETWORKS)
+    if not own or own & set(used):
+        return own & set(used)
+    editors = [editor for editor, file in EDITORS.items() if file in own]
+    hint = f"; give editor={' or editor='.join(editors)}" if editors else ""
+    raise InputError(
+        f"{name}: holds {' and '.join(sorted(own))}, where {' or '.join(used)} would be used{hint}"
+    )
+
+
 def _own_files(given: Path) -> dict[str, Path]:
     """The user's files by the package's names."""
     if given.is_file():

@@ -11,7 +11,7 @@ from xpress.animation.openings.generated_mouth import MouthPainter
 from xpress.animation.openings.mouth_generator import MouthGeneratorSession
 from xpress.errors import InputError
 from xpress.extraction.face_reader import PretrainedEncoder, load_encoder
-from xpress.extraction.weight_files import MOUTH, weight_files
+from xpress.extraction.weight_files import ENCODER, MOUTH, check_used, weight_files
 from xpress.morphable.face_model import FaceModel
 from xpress.reenactment.target_video import Animator
 
@@ -44,8 +44,10 @@ def load_pretrained(
         threads: of each network.
 
     Raises:
-        InputError: no such folder, nothing in it, or a file of it cannot be read.
+        InputError: no such folder, nothing in it that would be used, or a file of it cannot be
+            read.
     """
+    check_used(name, *([ENCODER, MOUTH] if mouth == "generator" else [ENCODER]))
     loaded = load_encoder(name, threads)
     return Pretrained(**vars(loaded), mouth=load_mouth(name, mouth, threads))
 

@@ -1,13 +1,16 @@
 """Networks' maps come back into the picture as torch blends them, and leave the rest alone."""
 
 import json
+import shutil
 from dataclasses import replace
+from importlib.resources import files
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from xpress.editing.expression_editor import ExpressionEditor
 from xpress.editing.network import NetworkEditor
 from xpress.errors import InputError
 from xpress.export.onnx import export_onnx_model
@@ -40,6 +43,21 @@ def networks(tmp_path_factory):
         card = {"kind": kind, "size": SIZE, "crop_ratio": 1.5}
         (folder / f"{kind}.json").write_text(json.dumps(card))
     return folder, made
+
+
+def test_named_weights_are_used_or_refused(networks, tmp_path):
+    for suffix in ("onnx", "json"):
+        shutil.copy(networks[0] / f"dft_net.{suffix}", tmp_path / f"dft_net.{suffix}")
+    editor = ExpressionEditor.from_pretrained("dft_net", tmp_path)
+    assert editor.editors().card.size == SIZE
+    for wrong in ("morphable", "ganimation"):
+        with pytest.raises(InputError, match=r"holds dft_net\.onnx, .*; give editor=dft_net"):
+            ExpressionEditor.from_pretrained(wrong, tmp_path)
+    # an encoder beside it does not make it another editor's folder
+    for suffix in ("onnx", "json"):
+        shutil.copy(str(files("xpress") / f"assets/encoder.{suffix}"), tmp_path)
+    with pytest.raises(InputError, match=r"holds dft_net\.onnx and encoder\.onnx"):
+        ExpressionEditor.from_pretrained("ganimation", tmp_path)
 
 
 def picture(side: int) -> np.ndarray:

@@ -43,6 +43,8 @@ def test_a_folder_with_a_generator_takes_the_rest_from_the_package(own):
 
 def test_other_mouths_load_no_generator(own):
     (own / "mouth.onnx").write_bytes(b"not read")
+    for name in ("encoder.onnx", "encoder.json"):
+        shutil.copy(str(ASSETS / name), own / name)
     assert load_pretrained(own, "model").mouth == "model"
     assert load_pretrained(own, "none").mouth == "none"
 
