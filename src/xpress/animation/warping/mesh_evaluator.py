@@ -30,12 +30,16 @@ class MeshEvaluator:
 
     def __init__(self, model: LinearFaceModel, damping: Float32[np.ndarray, "*#Ke V"]) -> None:
         self.model = model = model.numpy()
-        basis = model.expression_basis * damping[..., None]
-        moved = np.abs(basis).max(axis=2) > NEGLIGIBLE
-        expression, vertex = np.nonzero(moved)
-        self._vertex = vertex.astype(np.int32)
-        self._offset = np.ascontiguousarray(basis[expression, vertex], np.float32)
-        self._start = np.searchsorted(expression, np.arange(len(basis) + 1)).astype(np.int64)
+        factors = np.broadcast_to(damping, model.expression_basis.shape[:2])
+        # one expression at a time: the whole basis once more is what an animator would peak at
+        vertices, offsets = [], []
+        for basis, factor in zip(model.expression_basis, factors, strict=True):
+            damped = basis * factor[:, None]
+            vertices.append(np.flatnonzero(np.abs(damped).max(axis=1) > NEGLIGIBLE))
+            offsets.append(damped[vertices[-1]])
+        self._vertex = np.concatenate(vertices).astype(np.int32)
+        self._offset = np.concatenate(offsets)
+        self._start = np.cumsum([0, *map(len, vertices)])
         self._identity: np.ndarray | None = None
         self._neutral = model.mean
 
