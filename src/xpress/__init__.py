@@ -7,7 +7,10 @@ change.
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from xpress import kernel_cache
 
 if TYPE_CHECKING:
     from xpress.editing.expression_editor import ExpressionEditor as ExpressionEditor
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from xpress.rendering.renderer import render as render
     from xpress.rendering.texturing import Texture as Texture
     from xpress.structures import FaceParameters as FaceParameters
+
+kernel_cache.prepare(Path(__file__).parent)
 
 __all__ = [
     "ExpressionEditor",

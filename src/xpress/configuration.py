@@ -178,7 +178,7 @@ def compose_config(
     except InputError:
         raise
     except Exception as error:  # OmegaConf stumbles over some values with Python's own errors
-        raise InputError(explain(error, command, overrides)) from error
+        raise InputError(" ".join(explain(error, command, overrides).split())) from error
     check_hydra_targets(config.hydra)
     with open_dict(config):
         del config["hydra"]

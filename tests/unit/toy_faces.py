@@ -64,7 +64,7 @@ class ToyWorld:
         discs = [disc for disc in discs if len(disc) > 200]
         return sorted(discs, key=lambda disc: disc[:, 0].mean())
 
-    def detect(self, image: np.ndarray, rotations=(0.0,)) -> list[Detection]:
+    def detect(self, image: np.ndarray, rotations=(0.0,), thorough=False) -> list[Detection]:
         self.searches += 1
         found = []
         for disc in self._discs(image):

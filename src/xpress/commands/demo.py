@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from importlib.resources import as_file, files
 from itertools import islice
-from pathlib import Path
 
 from xpress.commands.overlay import contact_sheet
 from xpress.commands.reenact import reenact
+from xpress.media.files import local_path
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader
 from xpress.reenactment.reenactor import Reenactor
@@ -35,7 +35,7 @@ def demo(
     Raises:
         InputError: the folder cannot be written.
     """
-    folder = Path(output)
+    folder = local_path(output)
     video, sheet = folder / "demo.mp4", folder / "contact_sheet.png"
     with as_file(files("xpress") / "assets" / "demo") as assets:
         source, target = assets / "performance.npz", assets / "target.jpg"

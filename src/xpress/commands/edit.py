@@ -83,4 +83,5 @@ def edit(
             return
         faces = loaded.reenactor.find(source.image, face, source.name)
         write_image(output, FaceEdits(loaded.editors, units)(source.image, faces).image)
-    print(f"{output}: {', '.join(f'{name}={value:g}' for name, value in units.items())}")
+    told = ", ".join(f"{name}={value:g}" for name, value in units.items())
+    print(f"{output}: {told}; {faces.choice.told('edited')}")

@@ -14,6 +14,7 @@ import numpy as np
 from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, progress_bar
 from xpress.editing.expression_editor import ExpressionEditor, FaceEdits
 from xpress.errors import InputError
+from xpress.extraction.detection import FaceChoice
 from xpress.extraction.face_sample import FaceSample
 from xpress.media.sources import VideoSource
 from xpress.media.video import VideoWriter
@@ -50,6 +51,7 @@ class EditJob:
         self.workers = workers
         self.times = StageTimes()
         self.without = 0
+        self.choice: FaceChoice | None = None
 
     def write(self, output: Path, progress: bool) -> None:
         """Run it and print the summary.
@@ -74,15 +76,19 @@ class EditJob:
                 raise InputError(
                     f"{source.name}: no face found in any frame; give one that shows a face"
                 )
+        chosen = f"; {self.choice.told('edited')}" if self.choice else ""
         kept = f"; {self.without} frames without a face left as they are" if self.without else ""
-        print(f"{output}: {self.times.summary(count)}{kept}")
+        print(f"{output}: {self.times.summary(count)}{chosen}{kept}")
+
+    def _chose(self, choice: FaceChoice) -> None:
+        self.choice = choice
 
     def _tracked(self) -> Iterator[_Tracked]:
         with closing(prefetch(self.times.over("decode", self.source.timed()))) as frames:
             yield from self.times.over(
                 "extract",
                 self.editor.reenactor.track_faces(
-                    frames, self.face, self.source.name, self.smoothing
+                    frames, self.face, self.source.name, self.smoothing, self._chose
                 ),
             )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from pathlib import Path
 
 from xpress.commands.extract_files import extract_video, write_mesh, write_track
 from xpress.commands.outputs import (
@@ -15,6 +14,7 @@ from xpress.commands.overlay import Overlay
 from xpress.commands.pipeline import StageTimes, use_threads
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
+from xpress.media.files import local_path
 from xpress.media.images import write_image
 from xpress.media.sources import FrameSource, ImageSource, VideoSource, open_source
 
@@ -50,7 +50,7 @@ def extract(
         InputError: no such file or face, a video that is to be refined, or the folder cannot be
             written; nothing is written.
     """
-    folder = Path(output)
+    folder = local_path(output)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(target))
         stack.enter_context(new_folders_kept_on_success(folder))
@@ -81,7 +81,7 @@ def extract(
         without = f"; {missed} frames without a face" if missed else ""
         print(f"{folder}: {times.summary(len(tracks[0]))}{without}")
     else:
-        print(f"{folder}: {len(tracks)} face(s)")
+        print(f"{folder}: {found.choice.told('read')}")
         for number, item in enumerate(refined):
             print(
                 f"face {number}: colours off by {item.before:.3f} before and {item.after:.3f} "

@@ -43,7 +43,7 @@ def check_suffix(output: Path, allowed: Sequence[str], why: str) -> None:
 @contextmanager
 def new_folders_kept_on_success(output: str | os.PathLike) -> Iterator[None]:
     """Remove the folders that were made for an output when the work on it fails."""
-    missing = [parent for parent in Path(output).parents if not parent.exists()]
+    missing = [parent for parent in local_path(output).parents if not parent.exists()]
     try:
         yield
     except BaseException:

@@ -12,7 +12,7 @@ from xpress.commands.outputs import (
     new_folders_kept_on_success,
 )
 from xpress.commands.pipeline import use_threads
-from xpress.commands.reenact_video import VideoJob, photo_faces
+from xpress.commands.reenact_video import VideoJob
 from xpress.media.images import IMAGE_SUFFIXES, read_image, write_image
 from xpress.media.sources import ImageSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES
@@ -44,7 +44,8 @@ def reenact(
     The output has the source's frames: their number, rate and times. A target video that is
     shorter is played back and forth; with a photograph as the source the target's own frames
     count. The sound is the source's, with which the lips move, else the target video's. Frames
-    in which the source shows no face hold its last expression.
+    in which the source shows no face hold its last expression, and a face that comes back comes in
+    over a fifth of a second, as it goes on a target that loses its own.
 
     Args:
         source: video, photograph, recorded parameters, or number of a camera.
@@ -81,9 +82,10 @@ def reenact(
         if stills:
             assert isinstance(driven, ImageSource)
             stage = reenactor.stage(options)
-            stage.set(driven.image, photo_faces(reenactor, driven, face))
+            found = reenactor.find(driven.image, face, driven.name)
+            stage.set(driven.image, [reenactor.rested(item, options.strength) for item in found])
             write_image(output, stage.render(next(reenactor.driver(driving, False, calm))))
-            print(f"{output}: written")
+            print(f"{output}: {found.choice.told('moved')}")
             return
         reenactor.stage(options)  # wrong options are told before the work
         VideoJob(reenactor, driving, driven, options, threads).write(output, calm, progress)

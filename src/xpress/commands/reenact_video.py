@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,12 +14,13 @@ import numpy as np
 
 from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, progress_bar
 from xpress.errors import InputError
+from xpress.extraction.detection import FaceChoice
 from xpress.extraction.face_sample import FaceSample
 from xpress.media.sources import CameraSource, FrameSource, ImageSource, VideoSource
 from xpress.media.video import VideoWriter
 from xpress.reenactment.options import Options
 from xpress.reenactment.reenactor import Reenactor
-from xpress.reenactment.target_video import RestedFace, Shuttle, Stage, TargetFrames
+from xpress.reenactment.target_video import RestedFace, Shuttle, Stage, fading
 from xpress.transfer.driver import DriverFrame
 from xpress.transfer.resting_face import LOOK_AHEAD
 
@@ -61,6 +62,7 @@ class VideoJob:
         self.times = StageTimes()
         self.missed = 0
         self.still = 0
+        self.choice: FaceChoice | None = None
 
     def write(self, output: Path, calm: np.ndarray | None, progress: bool) -> None:
         """Run it and print the summary."""
@@ -80,7 +82,7 @@ class VideoJob:
                     writer.write(frame, time)
                 count += 1
                 bar.update()
-        notes = ""
+        notes = f"; {self.choice.told('moved')}" if self.choice else ""
         if self.missed:
             notes += f"; the last expression held in {self.missed} frames without a face"
         if self.still:
@@ -132,7 +134,9 @@ class VideoJob:
     def _photo(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
         assert isinstance(self.driven, ImageSource)
         image = self.driven.image
-        faces = photo_faces(self.reenactor, self.driven, self.options.face)
+        found = self.reenactor.find(image, self.options.face, self.driven.name)
+        self.choice = found.choice
+        faces = [self.reenactor.rested(face, self.options.strength) for face in found]
         for frame in driver:
             yield _Task(frame.time, frame, image, faces)
 
@@ -150,21 +154,31 @@ class VideoJob:
         driven, driving = self.driven, self.driving
         longest = (driving.frame_count or 0) / driving.fps
         shorter = (driven.frame_count or 0) / driven.fps < longest
-        return Shuttle(target_frames(self.reenactor, driven, self.options), keep=shorter)
+        frames = target_frames(self.reenactor, driven, self.options, self._chose)
+        return Shuttle(fading(frames), keep=shorter)
+
+    def _chose(self, choice: FaceChoice) -> None:
+        self.choice = choice
 
 
-def photo_faces(
-    reenactor: Reenactor, target: ImageSource, face: str | int
-) -> list[RestedFace | None]:
-    """The wanted faces of a photograph with their rest."""
-    return [reenactor.rested(found) for found in reenactor.find(target.image, face, target.name)]
+def target_frames(
+    reenactor: Reenactor,
+    target: FrameSource,
+    options: Options,
+    chose: Callable[[FaceChoice], object] | None = None,
+) -> Generator[tuple[Fraction, np.ndarray, list[RestedFace | None]], None, None]:
+    """The target's frames with its faces and their rest, found in its first seconds.
 
-
-def target_frames(reenactor: Reenactor, target: FrameSource, options: Options) -> TargetFrames:
-    """The target's frames with its faces and their rest, found in its first seconds."""
+    Args:
+        reenactor: finds, follows and reads the faces.
+        target: what `open_source` returns.
+        options: how.
+        chose: see `FaceReader.track_faces`.
+    """
 
     def tracked():
-        return reenactor.track_faces(target.timed(), options.face, target.name, options.smoothing)
+        frames = target.timed()
+        return reenactor.track_faces(frames, options.face, target.name, options.smoothing, chose)
 
     seen: list[list[FaceSample]] = []
     with closing(tracked()) as frames:

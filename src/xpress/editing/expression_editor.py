@@ -14,9 +14,10 @@ from xpress.editing.editor import Edited, Editor
 from xpress.editing.morphable import MorphableEditor
 from xpress.editing.network import NetworkEditor
 from xpress.errors import InputError
+from xpress.extraction.face_reader import read_picture
 from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.face_window import FaceWindow
 from xpress.extraction.weight_files import EDITORS, ENCODER, NETWORKS, check_used, weights_file
-from xpress.media.images import read_image
 from xpress.reenactment.reenactor import Reenactor
 
 Image = UInt8[np.ndarray, "H W 3"]
@@ -78,7 +79,7 @@ class ExpressionEditor:
 
     def edit(
         self,
-        image: Image | str | os.PathLike,
+        image: np.ndarray | str | os.PathLike,
         units: Mapping[str, Any],
         face: str | int = "largest",
     ) -> Image:
@@ -94,14 +95,14 @@ class ExpressionEditor:
             InputError: no such file or face, or a unit is wrong.
         """
         wanted = parse_action_units(units)
-        array, name = _read(image)
+        array, name = read_picture(image)
         faces = self.reenactor.find(array, face, name)
         return FaceEdits(self.editors, wanted)(array, faces).image
 
     def interpolate(
         self,
-        target: Image | str | os.PathLike,
-        source: Image | str | os.PathLike,
+        target: np.ndarray | str | os.PathLike,
+        source: np.ndarray | str | os.PathLike,
         steps: Sequence[float] = (0.5, 0.75, 1.0),
         face: str | int = "largest",
     ) -> list[Image]:
@@ -116,8 +117,8 @@ class ExpressionEditor:
         Raises:
             InputError: no such file or face.
         """
-        array, name = _read(target)
-        shown, source_name = _read(source)
+        array, name = read_picture(target)
+        shown, source_name = read_picture(source)
         own = self.reenactor.find(array, face, name)[0]
         other = self.reenactor.find(shown, name=source_name)[0]
         editor = self.editors()
@@ -144,13 +145,10 @@ class FaceEdits:
             self._editors.append(self._make())
         for editor, face in zip(self._editors, faces, strict=False):
             if face is not None:
-                edited = editor.edit(result.image, face, self._units)
-                changed = np.maximum(result.changed, edited.changed)
-                result = Edited(edited.image, changed)
+                window = FaceWindow.around(face, *image.shape[:2])
+                picture = window.cut(result.image)
+                edited = editor.edit(picture, window.shifted(face), self._units)
+                result.image[window.place] = edited.image
+                changed = result.changed[window.place]
+                np.maximum(changed, edited.changed, out=changed)
         return result
-
-
-def _read(image: np.ndarray | str | os.PathLike) -> tuple[np.ndarray, str]:
-    if isinstance(image, np.ndarray):
-        return image, "picture"
-    return read_image(image), str(image)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from jaxtyping import UInt8
 
-from xpress.extraction.detection import STILL_ROTATIONS, Detector, FaceDetector, choose_faces
+from xpress.extraction.detection import (
+    STILL_ROTATIONS,
+    Detection,
+    Detector,
+    FaceChoice,
+    FaceDetector,
+    choose_faces,
+)
 from xpress.extraction.encoder import CodeDecoder, EncoderSession, Extractor, FaceExtractor
 from xpress.extraction.face_analysis import FaceAnalysis, Refinement
 from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.extraction.one_euro_filter import FaceFilter
-from xpress.extraction.tracking import PRESENT, FaceTracker, track_all
+from xpress.extraction.tracking import PRESENT, THOROUGH_EVERY, FaceTracker, track_all
 from xpress.extraction.weight_files import ENCODER, MODEL, check_used, weight_files
-from xpress.media.images import read_image
+from xpress.media.images import as_rgb, read_image
 from xpress.morphable.action_units import ActionUnits
 from xpress.morphable.face_landmarks import FaceLandmarks
 from xpress.morphable.face_model import FaceModel, LinearFaceModel
@@ -59,6 +66,18 @@ def load_encoder(name: str | os.PathLike = "default", threads: int = 1) -> Pretr
     return PretrainedEncoder(model, encoder, extractor)
 
 
+class FoundFaces(list[FaceSample]):
+    """The wanted faces of a photograph.
+
+    Attributes:
+        choice: how many there were, and which these are.
+    """
+
+    def __init__(self, faces: Iterable[FaceSample], choice: FaceChoice) -> None:
+        super().__init__(faces)
+        self.choice = choice
+
+
 class FaceReader:
     """Finds faces in photographs and videos, and reads their parameters.
 
@@ -93,25 +112,27 @@ class FaceReader:
         return cls(loaded.model, loaded.extractor, size=loaded.encoder.layout.size)
 
     def find(
-        self, image: Image, face: str | int = "largest", name: str = "picture"
-    ) -> list[FaceSample]:
+        self, image: np.ndarray, face: str | int = "largest", name: str = "picture"
+    ) -> FoundFaces:
         """The wanted faces of a photograph.
 
         Args:
-            image: RGB.
+            image: RGB, uint8, (H, W, 3); see `as_rgb`.
             face: largest, all (left to right), or an index from the left.
             name: for messages.
 
         Returns:
-            In pixels of the picture.
+            `FaceSample`s, in pixels of the picture.
 
         Raises:
             InputError: there is no such face.
         """
-        found = self.detector(image, STILL_ROTATIONS)
+        image = as_rgb(image, name)
+        found = self.detector(image, STILL_ROTATIONS, thorough=True)
         samples = {item: self.extractor.settled(image, item.crop(self.size)) for item in found}
         found = [item for item in found if samples[item].presence >= PRESENT]
-        return [samples[item] for item in choose_faces(found, face, name)]
+        chosen = choose_faces(found, face, name)
+        return FoundFaces([samples[item] for item in chosen], FaceChoice.of(found, chosen))
 
     def refine(self, image: Image, faces: Sequence[FaceSample], steps: int) -> list[Refinement]:
         """Faces of a photograph after so many Gauss-Newton steps; see `refinement.FaceRefiner`."""
@@ -122,7 +143,7 @@ class FaceReader:
         return [refiner(image, face, steps) for face in faces]
 
     def extract(
-        self, image: Image | str | os.PathLike, face: str | int = "largest", refine: int = 0
+        self, image: np.ndarray | str | os.PathLike, face: str | int = "largest", refine: int = 0
     ) -> FaceAnalysis:
         """Parameters, landmarks and action units of one face of a photograph.
 
@@ -148,12 +169,24 @@ class FaceReader:
         tracker = FaceTracker(self.detector, self.extractor, size=self.size)
         smooth = FaceFilter(steady_identity=False) if smoothing else None
         for time, image in frames:
-            yield time, self._smoothed(tracker(image), smooth, time)
+            yield time, self._smoothed(tracker(as_rgb(image, "frame")), smooth, time)
 
     def track_faces(
-        self, frames: TimedFrames, face: str | int, name: str, smoothing: bool = True
+        self,
+        frames: TimedFrames,
+        face: str | int,
+        name: str,
+        smoothing: bool = True,
+        chose: Callable[[FaceChoice], object] | None = None,
     ) -> Iterator[tuple[Fraction, np.ndarray, list[FaceSample | None]]]:
         """Each frame with the wanted faces, which are chosen in the first frame that shows any.
+
+        Args:
+            frames: times and pictures.
+            face: largest, all, or an index from the left.
+            name: for messages.
+            smoothing: filter pose and expression over time.
+            chose: is told how many faces there were and which are followed.
 
         Raises:
             InputError: no face of that number there, or no face in any frame.
@@ -161,17 +194,23 @@ class FaceReader:
         trackers: list[FaceTracker] = []
         filters: list[FaceFilter | None] = []
         for number, (time, image) in enumerate(frames):
-            if not trackers and number % 5 == 0:
-                found = self.detector(image)
-                if found:
-                    chosen = choose_faces(found, face, name)
-                    trackers = track_all(self.detector, self.extractor, image, chosen, self.size)
-                    filters = [FaceFilter() if smoothing else None for _ in trackers]
+            if not trackers and (found := self._first_faces(image, number)):
+                chosen = choose_faces(found, face, name)
+                if chose is not None:
+                    chose(FaceChoice.of(found, chosen))
+                trackers = track_all(self.detector, self.extractor, image, chosen, self.size)
+                filters = [FaceFilter() if smoothing else None for _ in trackers]
             faces = [
                 self._smoothed(tracker(image), smooth, time)
                 for tracker, smooth in zip(trackers, filters, strict=True)
             ]
             yield time, image, faces
+
+    def _first_faces(self, image: Image, number: int) -> list[Detection]:
+        """All faces of a frame; most frames without any are searched for large ones only."""
+        if number % THOROUGH_EVERY and not self.detector(image):
+            return []
+        return self.detector(image, thorough=True)
 
     def _smoothed(
         self, face: FaceSample | None, smooth: FaceFilter | None, time: Fraction
@@ -186,7 +225,11 @@ class FaceReader:
 
 
 def read_picture(image: np.ndarray | str | os.PathLike) -> tuple[np.ndarray, str]:
-    """A picture, RGB, and its name for messages."""
-    if isinstance(image, np.ndarray):
-        return image, "picture"
-    return read_image(image), str(image)
+    """A picture, RGB, and its name for messages.
+
+    Raises:
+        InputError: no readable picture, or an array that is none, see `as_rgb`.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(image), str(image)
+    return as_rgb(image), "picture"

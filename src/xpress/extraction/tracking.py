@@ -15,7 +15,9 @@ from xpress.media.crop import Crop
 PRESENT = 0.5
 """Presence probability under which a face counts as lost."""
 SEARCH_EVERY = 5
-"""Frames between two detections while no face is in sight: the detector takes tens of ms."""
+"""Frames between two detections while a face is out of sight: the detector takes tens of ms."""
+THOROUGH_EVERY = 4
+"""Detections of which one looks for small faces too."""
 AHEAD = 0.5
 """Frames that the crop's motion is carried on; a whole one would double every jitter."""
 SIDE_MEMORY = 0.6
@@ -62,6 +64,7 @@ class FaceTracker:
         self._crop: Crop | None = None
         self._last: Crop | None = None
         self._wait = 0
+        self._seen = False
 
     @property
     def crop(self) -> Crop | None:
@@ -71,6 +74,7 @@ class FaceTracker:
     def start(self, face: FaceSample) -> None:
         """Follow a face that is known already."""
         self._last = None
+        self._seen = True
         self._advance(face)
 
     def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> FaceSample | None:
@@ -88,9 +92,11 @@ class FaceTracker:
         return self._search(image)
 
     def _search(self, image: np.ndarray) -> FaceSample | None:
+        thorough = self.detections % THOROUGH_EVERY == 0
         self.detections += 1
-        self._wait = SEARCH_EVERY - 1
-        found = self.choose(self.detector(image))
+        # a face that shows up in one frame only has to be found; one that left may be waited for
+        self._wait = SEARCH_EVERY - 1 if self._seen else 0
+        found = self.choose(self.detector(image, thorough=thorough))
         if found is None:
             return None
         face = self.extractor.settled(image, found.crop(self.size))

@@ -12,6 +12,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from xpress.errors import InputError
+from xpress.media.files import local_path
 
 MODEL = "morphable.safetensors"
 ENCODER = "encoder.onnx"
@@ -56,7 +57,7 @@ def weight_files(name: str | os.PathLike = "default") -> Iterator[WeightFiles]:
         InputError: no such folder, or nothing in it.
     """
     with as_file(files("xpress") / "assets") as assets:
-        yield WeightFiles({} if name == "default" else _own_files(Path(name)), assets)
+        yield WeightFiles({} if name == "default" else _own_files(local_path(name)), assets)
 
 
 @contextmanager

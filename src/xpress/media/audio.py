@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Generator
 from fractions import Fraction
@@ -19,6 +20,9 @@ _COPIED = {
     "matroska": {"aac", "mp3", "mp2", "opus", "vorbis", "ac3", "eac3", "flac", "pcm_s16le"},
 }
 """Codecs that common players accept in each container; others become AAC."""
+
+_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
+"""What is the output's fault, not the sound's."""
 
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _FALLBACK_RATE = 48000
@@ -63,6 +67,8 @@ class AudioTrack:
             source.close()
             return None
         try:
+            if source.streams.audio[0].codec_context is None:
+                raise InputError(f"{path}: its sound is of no known kind; convert it to AAC")
             return AudioTrack(path, source, output)
         except BaseException:
             source.close()
@@ -86,7 +92,18 @@ class AudioTrack:
                 return
             if packet.dts is not None:
                 self._reached = seconds(packet.dts, packet.time_base)
+            self._mux(packet)
+
+    def _mux(self, packet: av.Packet) -> None:
+        try:
             self._output.mux(packet)
+        except av.FFmpegError as error:
+            if error.errno in _DISK:
+                raise
+            good = max(float(self._reached), 0.0)
+            raise InputError(
+                f"{self.path}: its sound is broken after {good:.2f} s; download it again"
+            ) from error
 
     def close(self) -> None:
         """Close the source."""
@@ -95,6 +112,7 @@ class AudioTrack:
 
     def _copied(self) -> Generator[av.Packet]:
         tick = Fraction(1, self._stream.codec_context.sample_rate or _FALLBACK_RATE)
+        last: int | None = None
         for packet in self._source.demux(self._stream):
             pts = packet.dts if packet.pts is None else packet.pts
             if packet.size == 0 or pts is None:  # the flush at the end
@@ -108,6 +126,9 @@ class AudioTrack:
             packet.pts = packet.dts = round(start / tick)
             packet.duration = round(length / tick)
             packet.stream = self._out
+            if last is not None and packet.pts <= last:
+                continue  # a clock that is set back, as in broken streams
+            last = packet.pts
             yield packet
 
     def _transcoded(self) -> Generator[av.Packet]:

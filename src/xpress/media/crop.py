@@ -10,6 +10,9 @@ import numpy as np
 CROP_RATIO = 1.5
 """Side of the canonical crop over the longer side of the 68-landmark box."""
 
+_LARGEST = 32_000
+"""Pixels of a side that OpenCV's warps take, about."""
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -66,7 +69,7 @@ class Crop:
         """
         matrix = self.matrix
         zoom = self.zoom
-        if zoom < 0.5:
+        if zoom < 0.5 or max(image.shape) > _LARGEST:
             # Only the neighbourhood is shrunk: the rest of a large frame is never seen.
             x, y = self.center
             reach = self.side * 0.75 + 2
@@ -77,8 +80,9 @@ class Crop:
             )
             if x1 - x0 > 2 and y1 - y0 > 2:
                 patch = image[y0:y1, x0:x1]
-                width = max(round(patch.shape[1] * zoom * 1.25), 1)
-                height = max(round(patch.shape[0] * zoom * 1.25), 1)
+                shrunk = min(zoom * 1.25, 1.0)
+                width = max(round(patch.shape[1] * shrunk), 1)
+                height = max(round(patch.shape[0] * shrunk), 1)
                 image = cv2.resize(patch, (width, height), interpolation=cv2.INTER_AREA)
                 fx, fy = patch.shape[1] / width, patch.shape[0] / height
                 # shrunk pixel u is image pixel fx * (u + 0.5) - 0.5 + x0

@@ -17,6 +17,7 @@ from xpress.media.files import local_path, written_beside
 MIN_SIDE = 16
 """Pixels; a shorter side cannot show a face."""
 
+_STRIP = 512  # rows
 _SAVE_OPTIONS: dict[str, dict] = {
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -44,7 +45,9 @@ def read_image(path: str | os.PathLike) -> UInt8[np.ndarray, "H W 3"]:
             warnings.simplefilter("ignore")
             with Image.open(path) as opened:
                 opened.load()
-                image = _to_srgb(ImageOps.exif_transpose(opened))
+                ImageOps.exif_transpose(opened, in_place=True)
+                image = _to_srgb(opened)
+                pixels = _pixels(image)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the path") from error
     except IsADirectoryError as error:
@@ -63,7 +66,32 @@ def read_image(path: str | os.PathLike) -> UInt8[np.ndarray, "H W 3"]:
             f"{path}: {width}x{height} pixels are too few for a face; "
             f"give a picture of at least {MIN_SIDE}x{MIN_SIDE}"
         )
-    return np.array(image)
+    return pixels
+
+
+def as_rgb(image: object, name: str = "picture") -> UInt8[np.ndarray, "H W 3"]:
+    """An array that a caller gives, as RGB: grey is repeated, alpha is laid over white.
+
+    Args:
+        image: `uint8`, (H, W, 3); (H, W), (H, W, 1) and (H, W, 4) are unambiguous, too.
+        name: for messages.
+
+    Raises:
+        InputError: anything else, such as floats, whose range nobody knows.
+    """
+    told = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
+        raise InputError(f"{name}: is {told}; give an RGB array, uint8, (H, W, 3)")
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.shape[2] not in (1, 3, 4) or min(image.shape[:2]) < MIN_SIDE:
+        raise InputError(
+            f"{name}: is {told}; give an RGB array, uint8, (H, W, 3), "
+            f"of at least {MIN_SIDE}x{MIN_SIDE} pixels"
+        )
+    if image.shape[2] == 4:
+        return np.array(_to_srgb(Image.fromarray(np.ascontiguousarray(image))))
+    return np.ascontiguousarray(image if image.shape[2] == 3 else np.repeat(image, 3, axis=2))
 
 
 def write_image(path: str | os.PathLike, image: UInt8[np.ndarray, "H W 3"]) -> None:
@@ -111,7 +139,17 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _pixels(image: Image.Image) -> UInt8[np.ndarray, "H W 3"]:
+    """An RGB image as an array, in strips: Pillow would hold a second copy of all of it."""
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, _STRIP):
+        bottom = min(top + _STRIP, height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+    return pixels
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:

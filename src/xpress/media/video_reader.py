@@ -91,7 +91,8 @@ class VideoReader:
 
         Every stored frame comes exactly once, also at a variable frame rate: hand the times to
         `VideoWriter.write` and the copy keeps the timing. Times that miss the constant-rate grid
-        by no more than the container's rounding are put on it.
+        by no more than the container's rounding are put on it, and times that do not rise go on by
+        one frame.
 
         Raises:
             InputError: the stream breaks off or is corrupt; names the last good time.
@@ -108,7 +109,9 @@ class VideoReader:
                 start = time if start is None else start
                 relative = time - start
                 grid = round(relative * self.fps) / self.fps
-                last = grid if abs(relative - grid) <= tick and grid > last else relative
+                now = grid if abs(relative - grid) <= tick and grid > last else relative
+                # a clock that stands still or is set back, as in broken or joined streams
+                last = now if now > last else last + 1 / self.fps
                 yield last, self._to_rgb(decoded, reformatter)
 
     def _stream(self, container: InputContainer) -> av.VideoStream:

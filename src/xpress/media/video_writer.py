@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 from fractions import Fraction
@@ -102,7 +103,14 @@ class VideoWriter:
         self._converter = _converter(stream.width, stream.height, self._tick, self._matrix)
         if audio_from is not None:
             self._audio = AudioTrack.open(audio_from, self._container)
-        self._container.start_encoding()  # a refusal shows now, not after the first seconds
+        try:
+            self._container.start_encoding()  # a refusal shows now, not after the first seconds
+        except av.FFmpegError as error:
+            if self._audio is None or error.errno != errno.EINVAL:
+                raise
+            raise InputError(
+                f"{audio_from}: its sound cannot be copied ({error.strerror}); convert it to AAC"
+            ) from error
 
     def write(
         self, frame: UInt8[np.ndarray, "H W 3"], time: Fraction | float | int | None = None

@@ -45,6 +45,13 @@ class Shown:
     expression: Float[np.ndarray, " Ke"]
     signals: Float[np.ndarray, "7"]
 
+    def towards(self, other: Shown, share: float) -> Shown:
+        """On the way to another: itself at 0, the other at 1."""
+        return Shown(
+            self.expression + share * (other.expression - self.expression),
+            self.signals + share * (other.signals - self.signals),
+        )
+
 
 class ExpressionGeometry:
     """Mouth opening, width and smile, lid gaps and brow heights of expressions.

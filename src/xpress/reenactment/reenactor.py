@@ -85,7 +85,7 @@ class Reenactor(FaceReader):
         self,
         source: FrameSource,
         smoothing: bool = True,
-        source_neutral: Image | None = None,
+        source_neutral: np.ndarray | None = None,
         frames: TimedFrames | None = None,
     ) -> Iterator[DriverFrame]:
         """Expressions of a source over time.
@@ -134,16 +134,18 @@ class Reenactor(FaceReader):
         )
         return Stage(self.animators, transfer)
 
-    def rested(self, face: FaceSample) -> RestedFace:
-        """A photograph's face with what counts as its rest."""
-        return RestedFace(face, self.resting.of_photo(face.expression, face.identity))
+    def rested(self, face: FaceSample, strength: float = 1.0) -> RestedFace:
+        """A photograph's face with what counts as its rest; weak motion leaves more of its own."""
+        own = self.geometry.shown(face.expression, face.identity)
+        rest = self.resting.of_photo(face.expression, face.identity)
+        return RestedFace(face, own.towards(rest, min(strength, 1.0)))
 
     def reenact(
         self,
-        target: Image | str | os.PathLike,
-        source: Image | str | os.PathLike,
+        target: np.ndarray | str | os.PathLike,
+        source: np.ndarray | str | os.PathLike,
         options: Options | None = None,
-        source_neutral: Image | None = None,
+        source_neutral: np.ndarray | None = None,
     ) -> Image | Iterator[Image]:
         """Move a photograph's face; for target videos and sound see `jobs.reenact`.
 
@@ -162,8 +164,9 @@ class Reenactor(FaceReader):
         options = options or Options()
         image, name = read_picture(target)
         stage = self.stage(options)
-        stage.set(image, [self.rested(face) for face in self.find(image, options.face, name)])
-        if isinstance(source, np.ndarray):
+        found = self.find(image, options.face, name)
+        stage.set(image, [self.rested(face, options.strength) for face in found])
+        if not isinstance(source, (str, os.PathLike)):
             face = self.find(source, name="source")[0]
             frames = drive([(Fraction(0), face)], self.resting, "source", still=True)
             return stage.render(next(iter(frames)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -14,10 +16,14 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.face_window import FaceWindow
 from xpress.morphable.expression_geometry import Shown
 from xpress.structures import FaceParameters
-from xpress.transfer.driver import DriverFrame
+from xpress.transfer.driver import EASE, DriverFrame, eased
 from xpress.transfer.expression_transfer import Transfer
+
+HELD = 8
+"""Frames of a target video that are read ahead at most; each is a whole picture."""
 
 
 @runtime_checkable
@@ -33,13 +39,21 @@ class Animator(Protocol):
 
 @dataclass(frozen=True)
 class RestedFace:
-    """A face of the target and the expression it rests at."""
+    """A face of the target and the expression it rests at.
+
+    Attributes:
+        face: as it is in the picture.
+        rest: what counts as its resting expression.
+        share: how far it follows the source, in [0, 1]; see `fading`.
+    """
 
     face: FaceSample
     rest: Shown
+    share: float = 1.0
 
 
-TargetFrames = Iterator[tuple[Fraction, UInt8[np.ndarray, "H W 3"], list[RestedFace | None]]]
+_Frame = tuple[Fraction, UInt8[np.ndarray, "H W 3"], list[RestedFace | None]]
+TargetFrames = Iterator[_Frame]
 
 
 class Stage:
@@ -55,16 +69,18 @@ class Stage:
         self._animators: list[Animator] = []
         self.transfer = transfer
         self._image = np.zeros((0, 0, 3), np.uint8)
-        self._faces: list[RestedFace | None] = []
+        self._faces: list[tuple[Animator, RestedFace, FaceWindow]] = []
 
     def set(self, image: UInt8[np.ndarray, "H W 3"], faces: Sequence[RestedFace | None]) -> None:
         """The picture to animate from now on; None is a face that is out of sight."""
-        self._image, self._faces = image, list(faces)
+        self._image, self._faces = image, []
         while len(self._animators) < len(faces):
             self._animators.append(self._make())
         for animator, rested in zip(self._animators, faces, strict=False):
             if rested is not None:
-                animator.set_target(image, rested.face.parameters)
+                window = FaceWindow.around(rested.face, *image.shape[:2])
+                animator.set_target(window.cut(image), window.shifted(rested.face).parameters)
+                self._faces.append((animator, rested, window))
 
     @property
     def image(self) -> UInt8[np.ndarray, "H W 3"]:
@@ -73,22 +89,57 @@ class Stage:
 
     def render(self, driver: DriverFrame) -> UInt8[np.ndarray, "H W 3"]:
         """The picture with all its faces driven; a new array."""
-        frames = []
-        for animator, rested in zip(self._animators, self._faces, strict=False):
-            if rested is not None:
-                expression = self.expression(driver, rested).astype(np.float32)
-                frames.append(animator.render(expression))
-        if not frames:
-            return self._image.copy()
-        result = frames[0]
-        for frame in frames[1:]:
-            changed = (frame != self._image).any(-1, keepdims=True)
-            result = np.where(changed, frame, result)
+        drawn = [
+            animator.render(self.expression(driver, rested).astype(np.float32))
+            for animator, rested, _ in self._faces
+        ]
+        if len(drawn) == 1 and self._faces[0][2].whole:
+            return drawn[0]
+        result = self._image.copy()
+        for frame, (_, _, window) in zip(drawn, self._faces, strict=True):
+            changed = (frame != self._image[window.place]).any(-1)
+            result[window.place][changed] = frame[changed]
         return result
 
     def expression(self, driver: DriverFrame, rested: RestedFace) -> Float[np.ndarray, " Ke"]:
         """What a face of the target shows for a frame of the driver."""
-        return self.transfer(driver.shown, driver.rest, rested.rest, rested.face.expression)
+        own = rested.face.expression
+        moved = self.transfer(driver.shown, driver.rest, rested.rest, own)
+        return moved if rested.share == 1 else own + rested.share * (moved - own)
+
+
+def fading(frames: Generator[_Frame, None, None]) -> TargetFrames:
+    """Frames whose faces fade in after others that do not show them, and out before such.
+
+    Args:
+        frames: in order of time; as many are read ahead as the fading out takes, `HELD` at most.
+    """
+    ahead: deque[_Frame] = deque()
+    gone: dict[int, Fraction] = {}
+    with closing(frames):
+        for frame in frames:
+            ahead.append(frame)
+            if frame[0] - ahead[0][0] >= EASE or len(ahead) > HELD:
+                yield _faded(ahead, gone)
+        while ahead:
+            yield _faded(ahead, gone)
+
+
+def _faded(ahead: deque[_Frame], gone: dict[int, Fraction]) -> _Frame:
+    """The first frame that waits, with each face's share; `gone` is when each was missed last."""
+    slots = max(len(faces) for _, _, faces in ahead)
+    time, image, faces = ahead.popleft()
+    shown: list[RestedFace | None] = []
+    for slot in range(slots):
+        face = faces[slot] if slot < len(faces) else None
+        if face is None:
+            gone[slot] = time
+        else:
+            missing = [t for t, _, f in ahead if slot >= len(f) or f[slot] is None]
+            near = [abs(t - time) for t in (*missing[:1], *([gone[slot]] if slot in gone else []))]
+            face = replace(face, share=min(map(eased, near), default=1.0))
+        shown.append(face)
+    return time, image, shown[: len(faces)]
 
 
 class Shuttle:

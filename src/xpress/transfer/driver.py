@@ -13,6 +13,9 @@ from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.morphable.expression_geometry import Shown
 from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
 
+EASE = Fraction(1, 5)
+"""Seconds over which a face that comes back takes over from what was held without it."""
+
 
 @dataclass(frozen=True)
 class DriverFrame:
@@ -42,7 +45,8 @@ def drive(
 
     The first frames come once `LOOK_AHEAD` seconds have been seen, as the resting face is
     estimated from them; only expressions wait, no pictures. Frames before the first face show
-    the resting face.
+    the resting face, later ones without a face the last expression; from there a face that is seen
+    again comes in over `EASE` seconds.
 
     Args:
         faces: time and face of each frame, None where there is none.
@@ -72,11 +76,21 @@ def drive(
             rest = resting.of_photo(expressions[0], identities[0])
         else:
             rest = resting.of_clip(expressions, identities)
-    held = rest
+    held = given = rest
+    gone: Fraction | None = None
     for time, face in _chain(waiting, stream):
-        if face is not None:
-            held = resting.geometry.shown(face.expression, face.identity)
-        yield DriverFrame(time, held, rest, face is not None)
+        if face is None:
+            gone, held = time, given
+        else:
+            shown = resting.geometry.shown(face.expression, face.identity)
+            given = shown if gone is None else held.towards(shown, eased(time - gone))
+        yield DriverFrame(time, given, rest, face is not None)
+
+
+def eased(since: Fraction) -> float:
+    """Share of what comes, 0 to 1 without a jump in speed, `since` seconds after it was gone."""
+    x = min(max(float(since / EASE), 0.0), 1.0)
+    return x * x * (3 - 2 * x)
 
 
 def _chain(waiting: list[Timed], stream: Iterator[Timed]) -> Iterator[Timed]:

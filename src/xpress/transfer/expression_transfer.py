@@ -28,7 +28,8 @@ class Transfer:
 
     relative: `target_neutral + strength · (source − source_neutral)`
     absolute: `target_neutral + strength · (source − target_neutral)`, at strength 1 the source's
-    own. Both are brought into [0, 1]. Outside the regions the target keeps its own expression.
+    own. Both are brought into [0, 1]. Outside the regions, and at strength 0, the target keeps its
+    own expression.
 
     With a `geometry`, two things that single activations cannot promise hold for relative motion:
     what the bounds cut off one shape is made up for by others, so that mouth, lids and brows
@@ -85,6 +86,8 @@ class Transfer:
             target_rest: the target's resting face.
             target: the target's expression in the picture itself.
         """
+        if self.strength == 0:
+            return np.array(target, np.float64)
         rest = target_rest.expression
         origin = source_rest.expression if self.motion == "relative" else rest
         mixed = rest + self.strength * (source.expression - origin)

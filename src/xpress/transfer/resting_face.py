@@ -64,7 +64,8 @@ class RestingFace:
         """Of the frames of a clip's first seconds, in any order, with each frame's identity."""
         signals = self.geometry.neutral(identities) + self.geometry.changes(expressions)
         opening, lids = signals[:, OPENING], signals[:, LIDS].mean(1)
-        low, high = np.quantile(lids, OPEN_LIDS)
+        # values that occur, so that there are frames between them, however few there are
+        low, high = np.quantile(lids, OPEN_LIDS, method="nearest")
         calm = {
             "mouth": opening <= np.quantile(opening, CLOSED_SHARE),
             "eyes": (lids >= low) & (lids <= high),

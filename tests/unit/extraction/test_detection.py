@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 
 from xpress.errors import InputError
-from xpress.extraction.detection import STILL_ROTATIONS, Detection, FaceDetector, choose_faces
+from xpress.extraction.detection import (
+    STILL_ROTATIONS,
+    Detection,
+    FaceChoice,
+    FaceDetector,
+    choose_faces,
+)
 from xpress.media.crop import Crop
 from xpress.media.images import read_image
 
@@ -75,3 +81,39 @@ def test_choice_of_a_face_that_is_not_there(face):
 def test_no_face_names_the_file():
     with pytest.raises(InputError, match=r"x\.jpg: no face found"):
         choose_faces([], "largest", "x.jpg")
+
+
+def group(samples, size, places) -> np.ndarray:
+    """Portraits pasted at (x, y, side) into a calm picture of (height, width)."""
+    height, width = size
+    image = np.full((height, width, 3), 128, np.uint8)
+    for number, (x, y, side) in enumerate(places):
+        photo = read_image(samples / f"portrait_{('man', 'woman')[number % 2]}.jpg")
+        image[y : y + side, x : x + side] = cv2.resize(
+            photo, (side, side), interpolation=cv2.INTER_AREA
+        )
+    return image
+
+
+def test_all_faces_of_a_wide_picture_are_found(detector, samples):
+    places = [(20 + 295 * i, 20 + 10 * i, (170, 230, 250, 200, 150)[i]) for i in range(5)]
+    found = detector(group(samples, (300, 1500), places), thorough=True)
+    assert len(found) == 5
+    ordered = sorted(face.center[0] for face in found)
+    np.testing.assert_allclose(ordered, [x + side / 2 for x, _, side in places], atol=30)
+
+
+def test_a_small_face_of_a_large_picture_is_found_once(detector, samples):
+    image = group(samples, (3000, 4000), [(1500, 1250, 450)])
+    assert detector(image) == []
+    (face,) = detector(image, thorough=True)
+    assert face.center == pytest.approx((1725, 1475), abs=60)
+    assert face.side == pytest.approx(280, rel=0.25)
+
+
+def test_a_choice_says_what_was_left_out():
+    assert FaceChoice.of(FACES, [FACES[0]]).told("moved") == (
+        "3 faces found, number 2 from the left moved"
+    )
+    assert FaceChoice.of(FACES, FACES).told("moved") == "3 faces found and moved"
+    assert FaceChoice.of(FACES[:1], FACES[:1]).told("read") == "1 face found and read"

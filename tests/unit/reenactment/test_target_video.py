@@ -4,7 +4,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from xpress.reenactment.target_video import RestedFace, Shuttle, Stage
+from xpress.animation.animator import FaceAnimator
+from xpress.extraction.face_reader import FaceReader
+from xpress.extraction.face_window import FaceWindow
+from xpress.media.images import read_image
+from xpress.reenactment.target_video import RestedFace, Shuttle, Stage, fading
 from xpress.transfer.driver import DriverFrame
 from xpress.transfer.expression_transfer import Transfer
 
@@ -98,3 +102,68 @@ def test_without_a_face_the_picture_passes(stage, model, geometry):
     frame = stage.render(DriverFrame(Fraction(0), still, still))
     np.testing.assert_array_equal(frame, image)
     assert frame is not image
+
+
+def test_faces_fade_in_and_out_where_the_target_loses_them(world, geometry, model):
+    """From frame to frame the share moves by less than a half, and it is whole in between."""
+    rest = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    face = RestedFace(world.sample(80, 80), rest)
+    seen = [False] * 3 + [True] * 20 + [False] * 4 + [True] * 20
+    image = np.zeros((160, 160, 3), np.uint8)
+    frames = (
+        (Fraction(i, 25), image, [face if here else None] if i else [])
+        for i, here in enumerate(seen)
+    )
+    got = list(fading(frames))
+    assert [time for time, _, _ in got] == [Fraction(i, 25) for i in range(len(seen))]
+    share = np.array([f[0].share if f and f[0] is not None else 0.0 for _, _, f in got])
+    assert [bool(s) for s in share] == seen
+    assert np.abs(np.diff(share)).max() < 0.35
+    assert share[10] == share[-1] == 1
+    assert share[3] == pytest.approx(share[22]) == pytest.approx(share[27])
+
+
+def test_half_a_share_is_half_the_motion(stage, world, geometry, model):
+    rest = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    moved = geometry.shown(np.full(model.sizes[1], 0.3), np.zeros(model.sizes[0]))
+    driver = DriverFrame(Fraction(0), moved, rest)
+    whole, half = (
+        stage.expression(driver, RestedFace(world.sample(80, 80), rest, share))
+        for share in (1.0, 0.5)
+    )
+    np.testing.assert_allclose(half, whole / 2, atol=1e-9)
+
+
+def test_a_face_in_a_large_picture_is_drawn_as_in_a_small_one(model, geometry, samples):
+    """The animator sees the face's surroundings only, and nothing else changes."""
+    photo = read_image(samples / "portrait_man.jpg")
+    reader = FaceReader.from_pretrained()
+    (face,) = reader.find(photo)
+    large = np.full((1900, 2300, 3), 90, np.uint8)
+    large[700:1212, 900:1412] = photo
+    place = np.array([900, 700])
+    moved = face.replace(
+        translation=face.translation + place,
+        landmarks68=face.landmarks68 + place,
+        contours=face.contours + place,
+    )
+    window = FaceWindow.around(moved, 1900, 2300)
+    assert not window.whole
+    assert FaceWindow.around(face, 512, 512).whole
+    rest = geometry.shown(face.expression, face.identity)
+    smile = face.expression.copy()
+    smile[[model.expression_names.index(f"mouthSmile_{side}") for side in "LR"]] = 0.9
+    driver = DriverFrame(Fraction(0), geometry.shown(smile, face.identity), rest)
+    transfer = Transfer(model.expression_names, "absolute")
+    stage = Stage(lambda: FaceAnimator(model), transfer)
+    stage.set(large, [RestedFace(moved, rest)])
+    got = stage.render(driver)
+    whole = FaceAnimator(model)
+    whole.set_target(large, moved.parameters)
+    expected = whole.render(smile.astype(np.float32))
+    assert (expected != large).any()
+    # single-precision pixels are coarser far from the corner
+    apart = np.abs(got.astype(int) - expected)
+    assert apart.max() <= 8
+    assert apart[(expected != large).any(-1)].mean() < 0.1
+    assert not apart[(expected == large).all(-1) & (got == large).all(-1)].any()

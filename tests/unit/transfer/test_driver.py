@@ -5,7 +5,7 @@ import pytest
 
 from xpress.errors import InputError
 from xpress.morphable.expression_geometry import Shown
-from xpress.transfer.driver import drive
+from xpress.transfer.driver import EASE, drive
 from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
 
 FPS = Fraction(25)
@@ -28,8 +28,21 @@ def test_frames_without_a_face_hold_the_last_expression(world, resting):
     frames = list(drive(clip(world, [None, 0.0, 0.5, None, None, 0.2]), resting, "x"))
     assert [f.detected for f in frames] == [False, True, True, False, False, True]
     got = [f.shown.expression[jaw] for f in frames]
-    np.testing.assert_allclose(got, [0.0, 0.0, 0.5, 0.5, 0.5, 0.2], atol=1e-9)
+    assert got[3:5] == [got[2]] * 2
     assert [f.time for f in frames] == [i / FPS for i in range(6)]
+
+
+def test_a_face_that_comes_back_comes_in_over_a_fifth_of_a_second(world, resting):
+    """No step is larger than half as much again as the steps of an even ramp."""
+    jaw = world.model.expression_names.index("jawOpen")
+    frames = list(drive(clip(world, [0.0] * 10 + [None] * 4 + [0.9] * 10), resting, "x"))
+    got = np.array([f.shown.expression[jaw] for f in frames])
+    np.testing.assert_allclose(got[:14], got[0], atol=1e-9)
+    steps = np.diff(got)
+    assert steps.min() >= -1e-9
+    assert steps.max() < 1.5 * 0.9 * EASE**-1 / FPS
+    assert got[18] == pytest.approx(0.9)  # five frames after the last without a face
+    assert got[13] == pytest.approx(got[0])
 
 
 def test_look_ahead_is_bounded_and_later_frames_do_not_matter(world, resting):

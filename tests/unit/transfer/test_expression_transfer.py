@@ -24,9 +24,10 @@ def test_absolute_is_the_sources_own():
     np.testing.assert_allclose(half, (SOURCE + NEUTRAL) / 2)
 
 
-def test_strength_zero_is_the_targets_rest():
-    got = Transfer(NAMES, strength=0.0)(*FACES)
-    np.testing.assert_allclose(got, NEUTRAL)
+@pytest.mark.parametrize("motion", ["relative", "absolute"])
+def test_strength_zero_leaves_the_target_as_it_is(motion):
+    got = Transfer(NAMES, motion, strength=0.0)(*FACES)
+    np.testing.assert_array_equal(got, OWN)
 
 
 def test_other_regions_stay_as_in_the_picture():

@@ -71,3 +71,15 @@ def test_calm_photo_stays_as_it_is(model, geometry, resting):
     calm = shapes(model, browInnerUp=0.3, eyeLookOut=0.2)
     changed = geometry.changes(resting.of_photo(calm, identity).expression) - geometry.changes(calm)
     assert np.abs(changed).max() < 0.012
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("seed", range(3))
+def test_clips_of_any_length_have_a_rest(model, geometry, resting, frames, seed):
+    """Within what the frames show, and finite: two frames once had no eyes between quantiles."""
+    generator = np.random.default_rng(seed)
+    clip = generator.uniform(0, 1, (frames, len(model.expression_names)))
+    rest = of_clip(resting, clip)
+    assert (rest.expression >= clip.min(0) - 1e-9).all()
+    assert (rest.expression <= clip.max(0) + 1e-9).all()
+    assert np.isfinite(rest.signals).all()
