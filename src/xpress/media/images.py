@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from xpress.errors import InputError
 from xpress.media.files import local_path, written_beside
+from xpress.media.label import Label
 
 MIN_SIDE = 16
 """Pixels; a shorter side cannot show a face."""
@@ -94,10 +96,17 @@ def as_rgb(image: object, name: str = "picture") -> UInt8[np.ndarray, "H W 3"]:
     return np.ascontiguousarray(image if image.shape[2] == 3 else np.repeat(image, 3, axis=2))
 
 
-def write_image(path: str | os.PathLike, image: UInt8[np.ndarray, "H W 3"]) -> None:
+def write_image(
+    path: str | os.PathLike, image: UInt8[np.ndarray, "H W 3"], label: Label | None = None
+) -> None:
     """Write JPEG (quality 95, full chroma), PNG (lossless) or WebP (quality 95) by suffix.
 
     Missing folders are made; the file appears only when it is complete.
+
+    Args:
+        path: output.
+        image: RGB.
+        label: what the file says of itself.
 
     Raises:
         InputError: another suffix, or the output cannot be written.
@@ -110,7 +119,22 @@ def write_image(path: str | os.PathLike, image: UInt8[np.ndarray, "H W 3"]) -> N
             f"use {', '.join(IMAGE_SUFFIXES)}"
         )
     with written_beside(path) as partial:
-        Image.fromarray(np.ascontiguousarray(image)).save(partial, **options)
+        Image.fromarray(np.ascontiguousarray(image)).save(
+            partial, **options, **_metadata(options["format"], label)
+        )
+        if label is not None and label.sign is not None:
+            label.sign(partial)
+
+
+def _metadata(kind: str, label: Label | None) -> dict:
+    """Pillow's options that put the XMP where the format has a place for it."""
+    if label is None:
+        return {}
+    if kind != "PNG":
+        return {"xmp": label.xmp}
+    chunks = PngInfo()
+    chunks.add_itxt("XML:com.adobe.xmp", label.xmp.decode())
+    return {"pnginfo": chunks}
 
 
 def is_image(path: str | os.PathLike) -> bool:

@@ -20,6 +20,7 @@ from xpress.errors import InputError
 from xpress.media.audio import AudioTrack
 from xpress.media.containers import seconds
 from xpress.media.files import Partial, cannot_write
+from xpress.media.label import Label, append_xmp_box
 from xpress.media.video_reader import default_matrix
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
@@ -45,6 +46,7 @@ class VideoWriter:
         audio_from: str | os.PathLike | None = None,
         crf: int = 18,
         preset: str = "veryfast",
+        label: Label | None = None,
     ) -> None:
         """Open the partial file.
 
@@ -56,6 +58,7 @@ class VideoWriter:
                 container cannot hold its codec; None or a file without sound gives silence.
             crf: x264's constant rate factor, lower is better.
             preset: x264's speed preset.
+            label: what the file says of itself.
 
         Raises:
             InputError: unknown suffix, or a file that cannot be written or read.
@@ -73,6 +76,7 @@ class VideoWriter:
         self._next_pts = 0
         self._audio: AudioTrack | None = None
         self._matrix = default_matrix(*size)
+        self._label = label
         self._partial = Partial(self.path)
         self._container: av.container.OutputContainer | None = None
         try:
@@ -103,6 +107,8 @@ class VideoWriter:
         self._converter = _converter(stream.width, stream.height, self._tick, self._matrix)
         if audio_from is not None:
             self._audio = AudioTrack.open(audio_from, self._container)
+        if self._label is not None:
+            self._container.metadata.update(self._label.tags)
         try:
             self._container.start_encoding()  # a refusal shows now, not after the first seconds
         except av.FFmpegError as error:
@@ -154,12 +160,22 @@ class VideoWriter:
                 self._audio.advance(None)
                 self._audio.close()
             self._container.close()
-            self._partial.commit()
             self._container = None
+            self._put_label()
+            self._partial.commit()
         except (av.FFmpegError, OSError) as error:
             raise InputError(cannot_write(self.path, error)) from error
         finally:
             self.abort()
+
+    def _put_label(self) -> None:
+        """What the muxer cannot write, put into the finished file without touching its streams."""
+        if self._label is None:
+            return
+        if self.path.suffix.lower() != ".mkv":
+            append_xmp_box(self._partial.path, self._label.xmp)
+        if self._label.sign is not None:
+            self._label.sign(self._partial.path)
 
     def abort(self) -> None:
         """Remove what has been written; does nothing after `close`."""
