@@ -8,7 +8,7 @@ PIP_INSTALL ?= pip install
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test lint format bench clean
+.PHONY: setup demo test lint format bench audit sbom clean
 
 setup: $(STAMP)
 
@@ -16,7 +16,7 @@ $(STAMP): setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: constraints.txt needs Python 3.11 or newer; give PYTHON=<a newer python3>")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/$(PIP_INSTALL) --quiet torch==2.13.0
-	$(BIN)/$(PIP_INSTALL) --quiet --editable '.[dev,export,sweeps]' --constraint constraints.txt
+	$(BIN)/$(PIP_INSTALL) --quiet --editable '.[dev,export,provenance,sweeps]' --constraint constraints.txt
 	touch $@
 
 demo: setup
@@ -37,6 +37,14 @@ format: setup
 
 bench: setup
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+audit: setup
+	PATH="$(abspath $(BIN)):$$PATH" python tools/audit.py
+
+sbom: setup
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist
+	$(BIN)/python tools/sbom.py dist/*.whl dist/xpress.cdx.json
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -35,6 +35,7 @@ EXTRAS = {
     "export": ["onnx>=1.17", "onnxscript>=0.3"],
     "live": [],  # cameras are read through PyAV, which the core has
     "remote": ["gcsfs>=2024.6", "s3fs>=2024.6"],  # packs on s3:// and gs://; https:// needs nothing
+    "provenance": ["c2pa-python>=0.38", "cryptography>=43"],
     "pytorch3d": ["pytorch3d>=0.7.5"],
     "sweeps": [
         "hydra-joblib-launcher>=1.2",
@@ -47,13 +48,17 @@ EXTRAS = {
     "dev": [
         "beartype>=0.20",
         "build>=1.2",
+        "cyclonedx-python-lib>=11",
+        "defusedxml>=0.7",
         "mypy>=1.15",
+        "pip-audit>=2.10",
         "pre-commit>=4",
         "pytest>=8.3",
         "pytest-xdist>=3.6",
         "ruff>=0.9",
         "scikit-image>=0.25",
         "setuptools>=77",
+        "uv>=0.9",
     ],
 }
 

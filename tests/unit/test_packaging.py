@@ -1,5 +1,7 @@
 """The wheel carries configurations, weights and data modules, and works outside the checkout."""
 
+import hashlib
+import json
 import subprocess
 import sys
 import zipfile
@@ -118,3 +120,30 @@ def test_constraints_lock_what_setup_asks_for(repository: Path, wheel: Path):
                 wanted.marker.evaluate({"extra": extra}) for extra in ("dev", "export")
             ):
                 assert wanted.specifier.contains(versions[canonicalize_name(wanted.name)]), line
+
+
+def test_a_bill_of_materials_lists_libraries_and_weights(repository, wheel, tmp_path):
+    pytest.importorskip("cyclonedx")
+    place = tmp_path / "xpress.cdx.json"
+    python(str(repository / "tools" / "sbom.py"), str(wheel), str(place), cwd=tmp_path)
+    bill = json.loads(place.read_text())
+    assert bill["bomFormat"] == "CycloneDX"
+    root = bill["metadata"]["component"]
+    assert root["name"] == "xpress"
+    assert root["hashes"][0]["content"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
+    listed = {component["name"]: component for component in bill["components"]}
+    locked = {
+        line.partition("==")[0]: line.partition("==")[2]
+        for line in (repository / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    assert listed["torch"]["purl"] == f"pkg:pypi/torch@{locked['torch']}"
+    assert "typing-extensions" in listed  # not asked for, but brought along
+    assert "pytest" not in listed
+    with zipfile.ZipFile(wheel) as archive:
+        content = archive.read("xpress/assets/encoder.onnx")
+    weights = listed["xpress/assets/encoder.onnx"]
+    assert weights["type"] == "machine-learning-model"
+    assert weights["hashes"][0]["content"] == hashlib.sha256(content).hexdigest()
+    needed = {item["ref"]: item.get("dependsOn", []) for item in bill["dependencies"]}
+    assert listed["torch"]["bom-ref"] in needed[root["bom-ref"]]
