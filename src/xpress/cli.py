@@ -33,6 +33,10 @@ def train() -> None:
 def run_infer(config: DictConfig) -> None:
     """Call the function behind the chosen task with the options that it takes."""
     job: Any = OmegaConf.to_container(config.job, resolve=True, enum_to_str=True)
+    if "provenance" in job:
+        from xpress.provenance.provenance import Provenance
+
+        job["provenance"] = Provenance(**job["provenance"])
     function = hydra.utils.get_method(job.pop("_target_"))
     function(**job)
 

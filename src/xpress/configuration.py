@@ -26,7 +26,17 @@ CONFIG_MODULE = "xpress.conf"
 VERSION_BASE = "1.3"
 CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
 
-_PATH_OPTIONS = ("source", "target", "output", "source_neutral", "weights", "ckpt", "export")
+_PATH_OPTIONS = (
+    "source",
+    "target",
+    "output",
+    "source_neutral",
+    "weights",
+    "ckpt",
+    "export",
+    "certificate",
+    "signing_key",
+)
 _ADDITIVE = ("experiment", "ablation", "hparams_search")
 _ROUTING = ("task", "job", "task_name", "hydra")
 
@@ -90,6 +100,10 @@ class InferOptions:
         refine: Gauss-Newton steps that improve a photograph's face parameters.
         weights: folder of own networks that `train … export=DIR` has written; what it lacks, and
             all without it, comes from the package.
+        mark: outputs say in their metadata that they are synthetic.
+        watermark: the changed region carries an invisible mark as well.
+        certificate: PEM chain, the signer's first, for a signed C2PA manifest.
+        signing_key: PEM key of the certificate.
     """
 
     job: Optional[dict[str, Any]] = None  # noqa: UP045  (OmegaConf reads this form alone)
@@ -112,6 +126,10 @@ class InferOptions:
     threads: int = field(default=2)
     refine: int = 0
     weights: Optional[str] = None  # noqa: UP045
+    mark: bool = True
+    watermark: bool = False
+    certificate: Optional[str] = None  # noqa: UP045
+    signing_key: Optional[str] = None  # noqa: UP045
 
 
 ConfigStore.instance().store(name="infer_options", node=InferOptions)
@@ -316,7 +334,12 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
 def _taken_options(config: DictConfig) -> list[str]:
     job = OmegaConf.to_container(config.job, resolve=False)
     assert isinstance(job, dict)
-    return [n for v in job.values() if isinstance(v, str) for n in re.findall(r"\$\{(\w+)\}", v)]
+    values = [
+        v
+        for value in job.values()
+        for v in (value.values() if isinstance(value, dict) else [value])
+    ]
+    return [n for v in values if isinstance(v, str) for n in re.findall(r"\$\{(\w+)\}", v)]
 
 
 def _option_names(command: str, overrides: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from xpress.commands.reenact import reenact
 from xpress.media.files import local_path
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader
+from xpress.provenance.provenance import MARKED, Provenance
 from xpress.reenactment.reenactor import Reenactor
 
 PathLike = str | os.PathLike
@@ -21,6 +22,7 @@ def demo(
     mouth: str = "generator",
     weights: PathLike | None = None,
     reenactor: Reenactor | None = None,
+    provenance: Provenance = MARKED,
 ) -> None:
     """Move the photograph in the package with the performance in it.
 
@@ -31,6 +33,7 @@ def demo(
         mouth: see `reenact`.
         weights: see `reenact`.
         reenactor: see `reenact`.
+        provenance: how video and sheet are marked.
 
     Raises:
         InputError: the folder cannot be written.
@@ -39,9 +42,18 @@ def demo(
     video, sheet = folder / "demo.mp4", folder / "contact_sheet.png"
     with as_file(files("xpress") / "assets" / "demo") as assets:
         source, target = assets / "performance.npz", assets / "target.jpg"
-        reenact(source, target, video, mouth=mouth, weights=weights, reenactor=reenactor)
+        reenact(
+            source,
+            target,
+            video,
+            mouth=mouth,
+            weights=weights,
+            reenactor=reenactor,
+            provenance=provenance,
+        )
         reader = VideoReader(video)
         every = max((reader.frame_count or 1) // 24, 1)
         frames = [read_image(target), *islice(reader, every // 2, None, every)]
-    write_image(sheet, contact_sheet(frames[:24]))
+        label = provenance.label(parent=target)
+        write_image(sheet, contact_sheet(frames[:24]), label)
     print(f"video: {video.resolve()}\ncontact sheet: {sheet.resolve()}")

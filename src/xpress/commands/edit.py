@@ -21,6 +21,7 @@ from xpress.media.images import IMAGE_SUFFIXES, write_image
 from xpress.media.sources import ImageSource, VideoSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES
 from xpress.morphable.action_units import SIDES
+from xpress.provenance.provenance import MARKED, Provenance
 
 PathLike = str | os.PathLike
 
@@ -38,6 +39,7 @@ def edit(
     threads: int = 2,
     weights: PathLike | None = None,
     loaded: ExpressionEditor | None = None,
+    provenance: Provenance = MARKED,
 ) -> None:
     """Give a face other action units and write the result.
 
@@ -58,6 +60,7 @@ def edit(
         threads: frames of a video that are drawn at the same time.
         weights: folder of own networks, see `ExpressionEditor.from_pretrained`.
         loaded: an editor with its weights; made from the options by default.
+        provenance: how the output is marked.
 
     Raises:
         InputError: an input or option is wrong; nothing is written.
@@ -77,11 +80,15 @@ def edit(
         still = isinstance(source, ImageSource)
         why = f"a {source.kind} gives a {source.kind}"
         check_suffix(output, IMAGE_SUFFIXES if still else VIDEO_SUFFIXES, why)
+        provenance.check(output)
+        label, marker = provenance.label(parent=source.path), provenance.marker()
         loaded = loaded or ExpressionEditor.from_pretrained(editor, weights or "default", mouth)
         if isinstance(source, VideoSource):
-            EditJob(loaded, source, units, face, smoothing, threads).write(output, progress)
+            job = EditJob(loaded, source, units, face, smoothing, threads, label, marker)
+            job.write(output, progress)
             return
         faces = loaded.reenactor.find(source.image, face, source.name)
-        write_image(output, FaceEdits(loaded.editors, units)(source.image, faces).image)
+        edited = FaceEdits(loaded.editors, units)(source.image, faces).image
+        write_image(output, marker(source.image, edited, faces), label)
     told = ", ".join(f"{name}={value:g}" for name, value in units.items())
     print(f"{output}: {told}; {faces.choice.told('edited')}")

@@ -16,8 +16,10 @@ from xpress.editing.expression_editor import ExpressionEditor, FaceEdits
 from xpress.errors import InputError
 from xpress.extraction.detection import FaceChoice
 from xpress.extraction.face_sample import FaceSample
+from xpress.media.label import Label
 from xpress.media.sources import VideoSource
 from xpress.media.video import VideoWriter
+from xpress.provenance.watermark import Marker, unmarked
 
 _Tracked = tuple[Fraction, np.ndarray, list[FaceSample | None]]
 
@@ -32,6 +34,8 @@ class EditJob:
         face: largest, all, or an index from the left.
         smoothing: filter pose and expression over time.
         workers: frames that are drawn at the same time.
+        label: what the output says of itself.
+        marker: marks what was changed in a frame.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class EditJob:
         face: str | int = "largest",
         smoothing: bool = True,
         workers: int = 2,
+        label: Label | None = None,
+        marker: Marker = unmarked,
     ) -> None:
         self.editor = editor
         self.source = source
@@ -49,6 +55,8 @@ class EditJob:
         self.face = face
         self.smoothing = smoothing
         self.workers = workers
+        self.label = label
+        self.marker = marker
         self.times = StageTimes()
         self.without = 0
         self.choice: FaceChoice | None = None
@@ -65,7 +73,9 @@ class EditJob:
             drawn = stack.enter_context(closing(self._drawn()))
             first = next(drawn)
             size = (first[1].shape[1], first[1].shape[0])
-            writer = stack.enter_context(VideoWriter(output, source.fps, size, sound))
+            writer = stack.enter_context(
+                VideoWriter(output, source.fps, size, sound, label=self.label)
+            )
             bar = stack.enter_context(progress_bar(source.frame_count, progress))
             for time, frame in chain([first], drawn):
                 with self.times.measure("encode"):
@@ -104,7 +114,9 @@ class EditJob:
             edits = idle.get()
             try:
                 with self.times.measure("edit"):
-                    return time, edits(image, faces).image
+                    edited = edits(image, faces).image
+                    seen = [face for face in faces if face is not None]
+                    return time, self.marker(image, edited, seen)
             finally:
                 idle.put(edits)
 

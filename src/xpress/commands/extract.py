@@ -17,6 +17,8 @@ from xpress.extraction.face_reader import FaceReader
 from xpress.media.files import local_path
 from xpress.media.images import write_image
 from xpress.media.sources import FrameSource, ImageSource, VideoSource, open_source
+from xpress.provenance.provenance import MARKED, Provenance
+from xpress.provenance.statement import DRAWN_OVERLAY
 
 PathLike = str | os.PathLike
 
@@ -31,6 +33,7 @@ def extract(
     weights: PathLike | None = None,
     reader: FaceReader | None = None,
     refine: int = 0,
+    provenance: Provenance = MARKED,
 ) -> None:
     """Write `params.npz`, and `mesh.obj` and `overlay.png` of a photo or `overlay.mp4` of a video.
 
@@ -45,6 +48,7 @@ def extract(
         weights: folder of an own encoder, see `FaceReader.from_pretrained`.
         reader: loaded weights; the package's by default.
         refine: Gauss-Newton steps on a photograph's faces, see `refine.FaceRefiner`.
+        provenance: how the overlay is marked.
 
     Raises:
         InputError: no such file or face, a video that is to be refined, or the folder cannot be
@@ -58,6 +62,8 @@ def extract(
         if not isinstance(source, ImageSource | VideoSource):
             raise InputError(f"{source.name}: task=extract takes a photo or a video")
         _check_refine(refine, source)
+        provenance.check()
+        label = provenance.label(DRAWN_OVERLAY, source.path)
         reader = reader or FaceReader.from_pretrained(weights or "default")
         use_threads(2)
         times = StageTimes()
@@ -67,9 +73,10 @@ def extract(
             stills = [item.face for item in refined] or found
             tracks = [[item] for item in stills]
             overlay = Overlay(reader.model)
-            write_image(partial / "overlay.png", overlay(source.image, [t[0] for t in tracks]))
+            drawn = overlay(source.image, [track[0] for track in tracks])
+            write_image(partial / "overlay.png", drawn, label)
         else:
-            tracks = extract_video(reader, source, partial, face, smoothing, progress, times)
+            tracks = extract_video(reader, source, partial, face, smoothing, progress, times, label)
         for number, track in enumerate(tracks):
             place = partial / f"face{number}" if face == "all" else partial
             place.mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ from xpress.commands.pipeline import StageTimes, prefetch, progress_bar
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
+from xpress.media.label import Label
 from xpress.media.sources import VideoSource
 from xpress.media.video import VideoWriter
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
@@ -29,6 +30,7 @@ def extract_video(
     smoothing: bool,
     progress: bool,
     times: StageTimes,
+    label: Label | None,
 ) -> list[list[FaceSample | None]]:
     """Write the overlay; returns each face's track, parameters only."""
     overlay = Overlay(reader.model)
@@ -40,7 +42,7 @@ def extract_video(
         tracked = reader.track_faces(decoded, face, source.name, smoothing)
         extracted = stack.enter_context(closing(prefetch(times.over("extract", tracked))))
         writer = stack.enter_context(
-            VideoWriter(folder / "overlay.mp4", source.fps, source.size, sound)
+            VideoWriter(folder / "overlay.mp4", source.fps, source.size, sound, label=label)
         )
         bar = stack.enter_context(progress_bar(source.frame_count, progress))
         for number, (time, image, faces) in enumerate(extracted):

@@ -19,8 +19,10 @@ from xpress.editing.expression_editor import ExpressionEditor
 from xpress.editing.strip import FPS, face_strip, sweep, times
 from xpress.errors import InputError
 from xpress.media.images import IMAGE_SUFFIXES, write_image
+from xpress.media.label import Label
 from xpress.media.sources import ImageSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES, VideoWriter
+from xpress.provenance.provenance import MARKED, Provenance
 
 PathLike = str | os.PathLike
 
@@ -37,6 +39,7 @@ def interpolate(
     progress: bool = True,
     weights: PathLike | None = None,
     loaded: ExpressionEditor | None = None,
+    provenance: Provenance = MARKED,
 ) -> None:
     """Move a face's expression step by step to that of another photograph.
 
@@ -55,6 +58,7 @@ def interpolate(
         progress: show a progress bar.
         weights: see `edit`.
         loaded: see `edit`.
+        provenance: how the output is marked.
 
     Raises:
         InputError: an input or option is wrong; nothing is written.
@@ -74,19 +78,23 @@ def interpolate(
                 raise InputError(f"{photo.name}: task=interpolate takes two photos")
         assert isinstance(given, ImageSource)
         assert isinstance(receiving, ImageSource)
+        provenance.check(output)
+        label, marker = provenance.label(parent=receiving.path), provenance.marker()
         loaded = loaded or ExpressionEditor.from_pretrained(editor, weights or "default", mouth)
         own = loaded.reenactor.find(receiving.image, face, receiving.name)[0]
         other = loaded.reenactor.find(given.image, name=given.name)[0]
         drawing = loaded.editors()
 
         def moved(step: float) -> np.ndarray:
-            return drawing.towards(receiving.image, own, other, step).image
+            drawn = drawing.towards(receiving.image, own, other, step).image
+            return marker(receiving.image, drawn, [own])
 
         if output.suffix.lower() in VIDEO_SUFFIXES:
-            _write_sweep(output, receiving.image, steps, moved, progress)
+            _write_sweep(output, receiving.image, steps, moved, progress, label)
         else:
             shown = [moved(step) for step in steps]
-            write_image(output, face_strip(receiving.image, shown, given.image, own, other))
+            strip = face_strip(receiving.image, shown, given.image, own, other)
+            write_image(output, strip, label)
     print(f"{output}: steps {', '.join(f'{step:g}' for step in steps)}")
 
 
@@ -96,11 +104,15 @@ def _write_sweep(
     steps: Sequence[float],
     moved: Callable[[float], np.ndarray],
     progress: bool,
+    label: Label | None,
 ) -> None:
     """Write the video; frames that rest on a step are drawn once."""
     frames = sweep(steps)
     size = (image.shape[1], image.shape[0])
-    with VideoWriter(output, FPS, size, None) as writer, progress_bar(len(frames), progress) as bar:
+    with (
+        VideoWriter(output, FPS, size, label=label) as writer,
+        progress_bar(len(frames), progress) as bar,
+    ):
         last, drawn = None, image
         for time, step in zip(times(len(frames)), frames, strict=True):
             if step != last:

@@ -16,6 +16,7 @@ from xpress.commands.reenact_video import VideoJob
 from xpress.media.images import IMAGE_SUFFIXES, read_image, write_image
 from xpress.media.sources import ImageSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES
+from xpress.provenance.provenance import MARKED, Provenance
 from xpress.reenactment.options import Options
 from xpress.reenactment.reenactor import Reenactor
 
@@ -38,6 +39,7 @@ def reenact(
     threads: int = 2,
     weights: PathLike | None = None,
     reenactor: Reenactor | None = None,
+    provenance: Provenance = MARKED,
 ) -> None:
     """Move the target's face with the source's expression and write the result.
 
@@ -63,6 +65,7 @@ def reenact(
         threads: frames that are drawn at the same time.
         weights: folder of own networks, see `Reenactor.from_pretrained`.
         reenactor: loaded weights; the package's by default.
+        provenance: how the output is marked.
 
     Raises:
         InputError: an input or option is wrong; nothing is written.
@@ -77,15 +80,19 @@ def reenact(
         stills = driving.frame_count == 1 and isinstance(driven, ImageSource)
         why = "two photos give a photo" if stills else "this gives a video"
         check_suffix(output, IMAGE_SUFFIXES if stills else VIDEO_SUFFIXES, why)
+        provenance.check(output)
         calm = None if source_neutral is None else read_image(source_neutral)
         reenactor = reenactor or Reenactor.from_pretrained(weights or "default", mouth=mouth)
+        label, marker = provenance.label(parent=driven.path), provenance.marker()
         if stills:
             assert isinstance(driven, ImageSource)
             stage = reenactor.stage(options)
             found = reenactor.find(driven.image, face, driven.name)
             stage.set(driven.image, [reenactor.rested(item, options.strength) for item in found])
-            write_image(output, stage.render(next(reenactor.driver(driving, False, calm))))
+            drawn = stage.render(next(reenactor.driver(driving, False, calm)))
+            write_image(output, marker(driven.image, drawn, found), label)
             print(f"{output}: {found.choice.told('moved')}")
             return
         reenactor.stage(options)  # wrong options are told before the work
-        VideoJob(reenactor, driving, driven, options, threads).write(output, calm, progress)
+        job = VideoJob(reenactor, driving, driven, options, threads, label, marker)
+        job.write(output, calm, progress)

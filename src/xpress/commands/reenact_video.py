@@ -16,8 +16,10 @@ from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, progress
 from xpress.errors import InputError
 from xpress.extraction.detection import FaceChoice
 from xpress.extraction.face_sample import FaceSample
+from xpress.media.label import Label
 from xpress.media.sources import CameraSource, FrameSource, ImageSource, VideoSource
 from xpress.media.video import VideoWriter
+from xpress.provenance.watermark import Marker, unmarked
 from xpress.reenactment.options import Options
 from xpress.reenactment.reenactor import Reenactor
 from xpress.reenactment.target_video import RestedFace, Shuttle, Stage, fading
@@ -44,6 +46,8 @@ class VideoJob:
         driven: photograph or video that receives it.
         options: how.
         workers: frames that are drawn at the same time.
+        label: what the output says of itself.
+        marker: marks what was changed in a frame.
     """
 
     def __init__(
@@ -53,9 +57,13 @@ class VideoJob:
         driven: FrameSource,
         options: Options,
         workers: int = 2,
+        label: Label | None = None,
+        marker: Marker = unmarked,
     ) -> None:
         self.reenactor = reenactor
         self.workers = workers
+        self.label = label
+        self.marker = marker
         self.driving = driving
         self.driven = driven
         self.options = options
@@ -75,7 +83,9 @@ class VideoJob:
             first = next(rendered)
             size = (first[1].shape[1], first[1].shape[0])
             sound = sounding[0].path if sounding else None
-            writer = stack.enter_context(VideoWriter(output, leading.fps, size, sound))
+            writer = stack.enter_context(
+                VideoWriter(output, leading.fps, size, sound, label=self.label)
+            )
             bar = stack.enter_context(progress_bar(leading.frame_count, progress))
             for time, frame in chain([first], rendered):
                 with self.times.measure("encode"):
@@ -115,7 +125,9 @@ class VideoJob:
                     with self.times.measure("target"):
                         stage.set(task.image, task.faces)
                 with self.times.measure("render"):
-                    return task.time, stage.render(task.driver)
+                    drawn = stage.render(task.driver)
+                    seen = [rested.face for rested in task.faces if rested is not None]
+                    return task.time, self.marker(task.image, drawn, seen)
             finally:
                 idle.put(stage)
 
