@@ -1,5 +1,6 @@
 """Packaging: the Hydra tree and the data modules live beside `src` and install inside `xpress`."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -31,9 +32,7 @@ CORE = [
 ]
 
 EXTRAS = {
-    "demo": ["gradio>=5"],
     "export": ["onnx>=1.17", "onnxscript>=0.3"],
-    "live": [],  # cameras are read through PyAV, which the core has
     "remote": ["gcsfs>=2024.6", "s3fs>=2024.6"],  # packs on s3:// and gs://; https:// needs nothing
     "provenance": ["c2pa-python>=0.38", "cryptography>=43"],
     "pytorch3d": ["pytorch3d>=0.7.5"],
@@ -69,14 +68,34 @@ packages = [
     *(f"xpress.data_modules.{name}" for name in find_packages("data_modules")),
 ]
 
+
+def readme_of_the_wheel() -> str:
+    """The README without pictures and links that lead into the repository: an index has neither."""
+    text = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"!\[[^]]*\]\((?!https?:)[^)]*\)\n*", "", text)
+    return re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+
+
 setup(
     name="xpress",
     version="0.1.0",
     description="Real-time facial reenactment and expression editing",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=readme_of_the_wheel(),
     long_description_content_type="text/markdown",
     author="xpress contributors",
     license="MIT",
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: Multimedia :: Video",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Typing :: Typed",
+    ],
+    keywords=["facial reenactment", "facial expression", "action units", "3D morphable model"],
     license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.10",
     packages=packages,

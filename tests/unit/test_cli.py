@@ -258,6 +258,17 @@ def test_training_writes_a_run_and_resumes_it(tmp_path: Path):
     assert str(resumed.relative_to(tmp_path)) in third.stdout + third.stderr
 
 
+def test_an_export_asks_for_its_extra_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("xpress.training.run.find_spec", lambda name: None)
+    config = configuration.compose_config("train", [*BORING, "export=out"])
+    with pytest.raises(InputError, match=r"^export=out: needs onnx .*'xpress\[export\]'"):
+        run_train(config)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

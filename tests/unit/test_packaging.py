@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -81,11 +82,23 @@ def test_metadata_names_commands_licences_and_extras(wheel: Path):
     assert b"USC Institute for Creative Technologies" in texts["licenses/NOTICE"]
     assert b"Permission is hereby granted" in texts["licenses/LICENSE"]
     metadata = texts["METADATA"].decode()
-    for extra in ("demo", "export", "live", "pytorch3d", "dev"):
-        assert f"Provides-Extra: {extra}" in metadata
+    offered = set(re.findall(r"^Provides-Extra: (.+)$", metadata, re.MULTILINE))
+    assert {"export", "pytorch3d", "sweeps", "dev"} <= offered
+    for extra in offered:  # one that brings nothing is a promise that nobody keeps
+        assert re.search(rf"^Requires-Dist: .*extra == .{extra}.$", metadata, re.MULTILINE), extra
+    assert "Classifier: Typing :: Typed" in metadata
     core = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
     core = [line for line in core if "extra ==" not in line]
     assert not any(name in line for line in core for name in ("torchvision", "pytorch3d"))
+
+
+def test_the_description_leads_nowhere_into_the_repository(wheel: Path):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        text = archive.read(name).decode().partition("\n\n")[2]
+    assert "Real-time facial reenactment" in text
+    targets = re.findall(r"\]\(([^)]*)\)", text)
+    assert [target for target in targets if not target.startswith("https://")] == []
 
 
 def test_the_wheel_composes_outside_the_checkout(unpacked: Path, tmp_path: Path):

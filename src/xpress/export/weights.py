@@ -16,11 +16,11 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import get_method
 from pytorch_lightning import LightningModule
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -78,7 +78,8 @@ def export_checkpoint(
     loaded = read_checkpoint(checkpoint)
     module.load_state_dict(loaded["state_dict"])
     module.eval()
-    write: Writer = get_method(WRITERS[kind])
+    place, _, name = WRITERS[kind].rpartition(".")
+    write: Writer = getattr(import_module(place), name)
     return write(module, Path(target), {**training_card(loaded), **(card or {})})
 
 

@@ -39,6 +39,8 @@ OUTLIER = 3.0
 ROUNDS = 6
 RELIGHTINGS = 2
 """Rounds in which each picture's light is estimated anew, with its own albedo for the mean's."""
+OVERSAMPLED = 10
+"""Singular vectors beyond the modes that the randomised decomposition takes along."""
 SEEN_NOISE = 0.05
 """Standard deviation of a vertex colour about the model, RGB in [0, 1]."""
 
@@ -73,9 +75,17 @@ def build_color_basis(
         fit: parameters of each labelled row.
         quality: mean residual of each fit over the eye-corner distance.
         modes: columns of the basis.
+
+    Raises:
+        InputError: no colour picture fits well, or too few for so many modes.
     """
     samples = sample_colors(model, records, fit, quality)
     print(f"colours of {len(samples.color)} pictures sampled", flush=True)
+    most = 2 * len(samples.color) - OVERSAMPLED  # a picture counts mirrored as well
+    if modes > most:
+        less = f", or at most {most} modes" if most > 0 else ""
+        few = len(samples.color)
+        raise InputError(f"{few} colour pictures are too few for {modes} modes; give more{less}")
     albedo, weight = albedo_samples(samples, model.mirror)
     for _ in range(RELIGHTINGS):
         mean, basis = probabilistic_pca(*with_mirror_images(albedo, weight, model.mirror), modes)
@@ -283,7 +293,7 @@ def probabilistic_pca(
     for _ in range(ROUNDS):
         mean = filled.mean(0)
         centred = (filled - mean).flatten(1)
-        u, s, v = torch.svd_lowrank(centred, q=modes + 10, niter=3)
+        u, s, v = torch.svd_lowrank(centred, q=modes + OVERSAMPLED, niter=3)
         energy = centred.square().sum() / count
         noise = ((energy - s[:modes].square().sum() / count) / (vertices * 3 - modes)).clamp_min(0)
         variance = (s[:modes].square() / count - noise).clamp_min(1e-10)

@@ -41,7 +41,7 @@ RATIO = 1.7
 COLUMNS = SCHEMA.append(pa.field("color", pa.bool_())).append(
     pa.field(UNITS, pa.list_(pa.float32()))
 )
-VERSION = 1
+VERSION = 2
 """Changed when the same settings make another pack."""
 
 

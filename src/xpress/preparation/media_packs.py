@@ -100,12 +100,11 @@ def largest_faces(
 
 
 def names(file: Path, root: Path, opened: FrameSource, number: int) -> dict[str, str]:
-    """Key and person of a row: the path of a video, or the sub-folder of a picture."""
+    """Key and person of a row: a sub-folder is a person with all its files, else each file is."""
     name = file.relative_to(root)
-    if isinstance(opened, ImageSource):
-        folder = name.parent.as_posix()
-        return {"key": name.as_posix(), "identity": "" if folder == "." else folder}
-    return {"key": f"{name.as_posix()}/{number:06}", "identity": name.with_suffix("").as_posix()}
+    person = name.parent if name.parent != Path() else name.with_suffix("")
+    frame = "" if isinstance(opened, ImageSource) else f"/{number:06}"
+    return {"key": f"{name.as_posix()}{frame}", "identity": person.as_posix()}
 
 
 def crop_columns(

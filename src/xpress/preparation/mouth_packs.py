@@ -44,7 +44,7 @@ PACK_RATIO = 2.0
 """Side of a stored crop over the width of the lips: room for shifted and turned crops."""
 OUTER = slice(48, 60)
 """The outer lips among the 68 landmarks."""
-VERSION = 1
+VERSION = 2
 """Changed when the same settings make another pack."""
 
 

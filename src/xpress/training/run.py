@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import hydra
@@ -39,10 +40,12 @@ def run_train(config: DictConfig) -> float | None:
         The monitored metric, for sweeps that optimise it; None if it was not logged or diverged.
 
     Raises:
-        InputError: unknown mode, or a checkpoint that is missing, is none, or does not fit.
+        InputError: unknown mode, an export without its packages, or a checkpoint that is missing,
+            is none, or does not fit.
     """
     config = config.copy()
     config.mode = mode = _mode(config)
+    _check_export(config)
     checkpoint = find_checkpoint(config)
     if mode == "export" and checkpoint is None:
         raise InputError("mode=export: give the checkpoint, ckpt=<path> or ckpt=last")
@@ -125,6 +128,16 @@ def _mode(config: DictConfig) -> str:
     if mode == "export" and not config.export:
         raise InputError("mode=export: give the file to write, export=<name>.safetensors")
     return mode
+
+
+def _check_export(config: DictConfig) -> None:
+    """Hours of training must not end in the lack of a package."""
+    lacking = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
+    if config.export and lacking:
+        raise InputError(
+            f"export={config.export}: needs {' and '.join(lacking)}, of the extra: "
+            "pip install 'xpress[export]'"
+        )
 
 
 def _overrides() -> list[str]:

@@ -75,6 +75,15 @@ def test_the_mean_becomes_what_the_pictures_show(painted, tmp_path):
     torch.testing.assert_close(model.mean, before.mean)
 
 
+def test_too_few_pictures_for_the_modes_are_one_line(painted, tmp_path):
+    folder, _ = painted
+    given = ["--fits", str(folder / "fits.safetensors"), "--output", str(tmp_path / "out")]
+    few = rf"error: {COUNT} colour pictures are too few for 40 modes; give more"
+    with pytest.raises(SystemExit, match=few):
+        build_colors.main([*given, str(folder / "painted.parquet")])
+    assert not (tmp_path / "out").exists()
+
+
 def test_missing_fits_are_one_line(painted, tmp_path):
     folder, _ = painted
     given = ["--fits", str(tmp_path / "none.safetensors"), "--output", str(tmp_path / "out")]
