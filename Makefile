@@ -8,7 +8,7 @@ PIP_INSTALL ?= pip install
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test lint format bench audit sbom clean
+.PHONY: setup demo test fuzz lint format bench audit sbom clean
 
 setup: $(STAMP)
 
@@ -30,6 +30,9 @@ lint: setup
 
 test: lint
 	$(BIN)/pytest -n 2
+
+fuzz: setup
+	XPRESS_FUZZ=5000 $(BIN)/pytest -n 2 tests/unit/fuzz
 
 format: setup
 	$(BIN)/ruff check --fix .

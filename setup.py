@@ -49,6 +49,7 @@ EXTRAS = {
         "build>=1.2",
         "cyclonedx-python-lib>=11",
         "defusedxml>=0.7",
+        "hypothesis>=6.130",
         "mypy>=1.15",
         "pip-audit>=2.10",
         "pre-commit>=4",

@@ -21,7 +21,7 @@ _COPIED = {
 }
 """Codecs that common players accept in each container; others become AAC."""
 
-_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
+DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
 """What is the output's fault, not the sound's."""
 
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -98,7 +98,7 @@ class AudioTrack:
         try:
             self._output.mux(packet)
         except av.FFmpegError as error:
-            if error.errno in _DISK:
+            if error.errno in DISK_ERRORS:
                 raise
             good = max(float(self._reached), 0.0)
             raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import math
 import os
 from fractions import Fraction
@@ -17,7 +16,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from jaxtyping import UInt8
 
 from xpress.errors import InputError
-from xpress.media.audio import AudioTrack
+from xpress.media.audio import DISK_ERRORS, AudioTrack
 from xpress.media.containers import seconds
 from xpress.media.files import Partial, cannot_write
 from xpress.media.label import Label, append_xmp_box
@@ -83,7 +82,7 @@ class VideoWriter:
             self._open(crf, preset, audio_from)
         except (av.FFmpegError, OSError) as error:
             self.abort()
-            raise InputError(cannot_write(self.path, error)) from error
+            raise self._refused(error) from error
         except BaseException:
             self.abort()
             raise
@@ -109,14 +108,17 @@ class VideoWriter:
             self._audio = AudioTrack.open(audio_from, self._container)
         if self._label is not None:
             self._container.metadata.update(self._label.tags)
-        try:
-            self._container.start_encoding()  # a refusal shows now, not after the first seconds
-        except av.FFmpegError as error:
-            if self._audio is None or error.errno != errno.EINVAL:
-                raise
-            raise InputError(
-                f"{audio_from}: its sound cannot be copied ({error.strerror}); convert it to AAC"
-            ) from error
+        self._container.start_encoding()  # a refusal shows now, not after the first seconds
+
+    def _refused(self, error: BaseException) -> InputError:
+        """The one line about a file that is not written: for its place, or for a broken sound."""
+        known = getattr(error, "errno", None) in DISK_ERRORS
+        if self._audio is None or known or not isinstance(error, av.FFmpegError):
+            return InputError(cannot_write(self.path, error))
+        reason = " ".join(str(error.strerror).lower().split())
+        return InputError(
+            f"{self._audio.path}: its sound cannot be copied ({reason}); convert it to AAC"
+        )
 
     def write(
         self, frame: UInt8[np.ndarray, "H W 3"], time: Fraction | float | int | None = None
@@ -164,7 +166,7 @@ class VideoWriter:
             self._put_label()
             self._partial.commit()
         except (av.FFmpegError, OSError) as error:
-            raise InputError(cannot_write(self.path, error)) from error
+            raise self._refused(error) from error
         finally:
             self.abort()
 
@@ -215,7 +217,7 @@ class VideoWriter:
                     # in step with the pictures, or the muxer would hold one of both in memory
                     self._audio.advance(time)
         except (av.FFmpegError, OSError) as error:
-            raise InputError(cannot_write(self.path, error)) from error
+            raise self._refused(error) from error
 
 
 PathLike = str | os.PathLike
