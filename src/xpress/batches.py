@@ -77,6 +77,39 @@ class MouthBatch(ArrayStruct):
 
 
 @dataclass(frozen=True)
+class EyeBatch(ArrayStruct):
+    """A batch of pairs of crops of one eye: how it is wanted, and another picture of it.
+
+    Attributes:
+        image: RGB in [0, 1], the truth; see `xpress.media.eye_crop`.
+        reference: RGB in [0, 1].
+        maps: lids and iris of the reference, lids and iris of the truth, in [-1, 1].
+        flow: from the truth into the reference as lids and iris tell, pixels; see `lid_flow`.
+        region: how far each pixel is painted, in [0, 1].
+        row: number of the row in its set.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    reference: Float[Tensor, "B 3 H W"]
+    maps: Float[Tensor, "B 4 H W"]
+    flow: Float[Tensor, "B 2 H W"]
+    region: Float[Tensor, "B 1 H W"]
+    row: Int[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+    @property
+    def around(self) -> Float[Tensor, "B 3 H W"]:
+        """The truth with the region grey, as the generator takes it."""
+        return self.image.masked_fill(self.region > 0, 0.5)
+
+    def composite(self, painted: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        """Painted in the region, the truth outside."""
+        return self.image + self.region * (painted - self.image)
+
+
+@dataclass(frozen=True)
 class ExpressionBatch(ArrayStruct):
     """Face crops with action units, and the action units that they are to be given.
 

@@ -17,6 +17,7 @@ from xpress.animation.openings.eyes import EyeOpening
 from xpress.animation.openings.generated_mouth import GeneratedMouth, MouthPainter
 from xpress.animation.openings.mouth import MouthOpening
 from xpress.animation.openings.opening import Opening
+from xpress.animation.openings.painted_eyes import EyePainter, PaintedEyes
 from xpress.animation.warping.backward_flow import (
     extend,
     face_grid,
@@ -54,6 +55,8 @@ class FaceAnimator:
         model: the face model.
         mouth: `model` paints the mouth's inside from the face model, a generator from what lies
             around it (see `GeneratedMouth`), `none` leaves what the warp gives.
+        eyes: a generator that moves lids and irises (see `PaintedEyes`); None draws them from the
+            target's own eyeballs and lids.
         relight: follow the light where the skin turns.
 
     Attributes:
@@ -65,6 +68,7 @@ class FaceAnimator:
         self,
         model: LinearFaceModel,
         mouth: Literal["model", "none"] | MouthPainter = "model",
+        eyes: EyePainter | None = None,
         relight: bool = True,
     ) -> None:
         self.model = model = model.numpy()
@@ -80,7 +84,9 @@ class FaceAnimator:
             self._mouth = MouthOpening(self.anatomy, albedo)
         elif mouth != "none":
             self._mouth = GeneratedMouth(self.anatomy, albedo, mouth)
-        self._eyes = [EyeOpening(self.anatomy, side, albedo) for side in range(2)]
+        self._painted = None if eyes is None else PaintedEyes(self.anatomy, eyes)
+        drawn = range(2) if eyes is None else ()
+        self._eyes = [EyeOpening(self.anatomy, side, albedo) for side in drawn]
         self._openings: list[Opening] = [*self._eyes]
         if self._mouth is not None:
             self._openings.append(self._mouth)
@@ -90,12 +96,18 @@ class FaceAnimator:
         self.last_region: Box = (0, 0, 0, 0)
         self._last_maps: Float32[np.ndarray, "R C 3"] | None = None
 
-    def set_target(self, image: UInt8[np.ndarray, "H W 3"], parameters: FaceParameters) -> None:
+    def set_target(
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        parameters: FaceParameters,
+        follows: bool = False,
+    ) -> None:
         """Take a target; cheap enough for every frame of a target video.
 
         Args:
             image: RGB.
             parameters: of one face, in pixels of `image`.
+            follows: whether it is another frame of the video that the last target was of.
         """
         with self._timed("target"):
             parameters = parameters.numpy()
@@ -114,6 +126,9 @@ class FaceAnimator:
             for opening in self._openings:
                 light = self._mean_light(opening.close_up.vertices)
                 opening.set_target(image, self._projected, light)
+            if self._painted is not None:
+                scale, look = float(parameters.scale[0]), self._looks(self._expression)
+                self._painted.set_target(image, self._projected, scale, look, follows)
 
     def render(self, expression: Float32[np.ndarray, " Ke"]) -> UInt8[np.ndarray, "H W 3"]:
         """The target with another expression.
@@ -139,7 +154,11 @@ class FaceAnimator:
         with self._timed("warp"):
             skin = self._warp(maps)
         with self._timed("eyes"):
-            for eye in self._eyes:
+            looks = self._looks(change)
+            if self._painted is not None:
+                self._painted.paint(skin, self._grid.box, projected, looks)
+            for eye, look in zip(self._eyes, looks, strict=False):
+                self._turn(skin, eye, look)
                 self._paint(skin, eye, projected, moved, maps)
         with self._timed("mouth"):
             if self._mouth is not None:
@@ -202,6 +221,21 @@ class FaceAnimator:
             return
         color, alpha = opening.paint(projected, maps, self._grid, skin)
         rows, columns = inside(opening.grid.box, box)
+        blend(skin[inside(self._grid.box, box)], color[rows, columns], alpha[rows, columns], weight)
+
+    def _looks(self, expression: Float32[np.ndarray, " Ke"]) -> Float32[np.ndarray, "2 2"]:
+        """What an expression shifts the left and the right iris by, pixels."""
+        return self._projection.displace(expression @ self.anatomy.gaze)[:, :2]
+
+    def _turn(self, skin, eye: EyeOpening, look: Float32[np.ndarray, " 2"]) -> None:
+        """Turn an eye between the lids as they are, as far as its iris has moved."""
+        eye.look(look)
+        weight = self._motion(eye.turn[None])
+        box = intersect(eye.grid.box, self._grid.box)
+        if weight == 0 or box[2] <= box[0] or box[3] <= box[1]:
+            return
+        color, alpha = eye.turned()
+        rows, columns = inside(eye.grid.box, box)
         blend(skin[inside(self._grid.box, box)], color[rows, columns], alpha[rows, columns], weight)
 
     def _motion(self, rim: Float32[np.ndarray, "R 2"]) -> float:

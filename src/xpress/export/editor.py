@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
-from xpress.export.onnx import export_onnx_model
+from xpress.export.generator import write_generator
 from xpress.media.crop import CROP_RATIO
-from xpress.media.files import written_beside
 from xpress.models.expression_editing.module import ExpressionEditor
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
 
@@ -55,16 +50,9 @@ def write_editor(module: ExpressionEditor, target: Path, card: Mapping[str, Any]
         InputError: the export extra is missing, or the folder cannot be written.
     """
     kind, size = module.kind, module.hparams["size"]
-    path = target if target.suffix == ".safetensors" else target / f"{kind}.safetensors"
-    generator = deepcopy(module.average.module)
+    generator = module.average.module
     assert isinstance(generator, torch.nn.Module)
-    state = generator.state_dict()
-    rounded = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
-    with written_beside(path) as partial:
-        save_file({n: t.contiguous() for n, t in rounded.items()}, partial)
-    generator.load_state_dict(rounded)
     shapes = {"image": (3, size, size), "units": (len(ACTION_UNIT_NAMES),)}
-    export_onnx_model(generator, path.with_suffix(".onnx"), shapes, OUTPUTS[kind], TOLERANCE)
     details = {
         "kind": kind,
         "size": size,
@@ -72,10 +60,6 @@ def write_editor(module: ExpressionEditor, target: Path, card: Mapping[str, Any]
         "units": list(ACTION_UNIT_NAMES),
         "relative": float(module.relative),
         "network": {name: module.hparams[name] for name in SETTINGS[kind]},
-        "parameters": sum(p.numel() for p in generator.parameters()),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         **card,
     }
-    with written_beside(path.with_suffix(".json")) as partial:
-        partial.write_text(json.dumps(details, indent=2) + "\n", encoding="utf-8")
-    return [path, path.with_suffix(".onnx"), path.with_suffix(".json")]
+    return write_generator(generator, target, kind, shapes, OUTPUTS[kind], TOLERANCE, details)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
-from xpress.export.onnx import export_onnx_model
+from xpress.export.generator import write_generator
 from xpress.export.weights import checkpoint_settings
-from xpress.media.files import written_beside
 from xpress.media.mouth_crop import MOUTH_RATIO
 from xpress.models.mouth_gan.module import MouthGAN
 from xpress.models.mouth_gan.networks import MouthGenerator
@@ -75,24 +69,7 @@ def write_mouth_generator(module: MouthGAN, target: Path, card: Mapping[str, Any
 def _write(
     generator: MouthGenerator, settings: dict[str, Any], target: Path, card: Mapping[str, Any]
 ) -> list[Path]:
-    path = target if target.suffix == ".safetensors" else target / "mouth.safetensors"
     size = settings["size"]
-    state = generator.state_dict()
-    rounded = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
-    with written_beside(path) as partial:
-        save_file({n: t.contiguous() for n, t in rounded.items()}, partial)
-    generator = deepcopy(generator)
-    generator.load_state_dict(rounded)
     shapes = {"filled": (3, size, size), "hole": (1, size, size)}
-    export_onnx_model(generator, path.with_suffix(".onnx"), shapes, "painted", TOLERANCE)
-    details = {
-        "size": size,
-        "ratio": MOUTH_RATIO,
-        "network": settings,
-        "parameters": sum(p.numel() for p in generator.parameters()),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        **card,
-    }
-    with written_beside(path.with_suffix(".json")) as partial:
-        partial.write_text(json.dumps(details, indent=2) + "\n", encoding="utf-8")
-    return [path, path.with_suffix(".onnx"), path.with_suffix(".json")]
+    details = {"size": size, "ratio": MOUTH_RATIO, "network": settings, **card}
+    return write_generator(generator, target, "mouth", shapes, "painted", TOLERANCE, details)

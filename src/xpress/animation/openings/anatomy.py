@@ -10,9 +10,12 @@ from jaxtyping import Float32, Int, Int32
 
 from xpress.morphable.face_model import FaceModel, LinearFaceModel
 from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
-from xpress.morphable.landmark_weights import LIDS, LIPS_INNER
+from xpress.morphable.landmark_weights import FIRST_IRIS, LIDS, LIPS_INNER
 
 MOUTH_PARTS = ("mouth_socket", "gums_tongue", "teeth_upper", "teeth_lower")
+IRIS_POINTS = 5
+FIRST_IRISES = (FIRST_IRIS + IRIS_POINTS, FIRST_IRIS)
+"""Face Mesh's points of the left and of the right iris, the centre first."""
 SKIN, OTHER = -1, -2
 JAW = slice(0, 17)
 OUTER_LIPS = slice(48, 60)
@@ -83,6 +86,9 @@ class Anatomy:
         skin: (F, 3) triangles whose motion is trusted: the face without neck, ears and nape.
         face: (F, 3) triangles of the whole face part.
         mouth, eyes: surroundings and interior of the openings; left eye first.
+        irises: embedding (corners and weights) of the left and of the right iris's centre and four
+            points of its rim.
+        gaze: (2, Ke, 3) offsets of the left and of the right iris's centre under each expression.
         lips: embedding (corners and weights) of the outer lips, the 68 landmarks' rows 48 to 59.
     """
 
@@ -101,6 +107,13 @@ class Anatomy:
         self.lips = tuple(
             embedding[OUTER_LIPS] for embedding in (model.landmark_corners, model.landmark_weights)
         )
+        self.irises = [_contour(model, range(first, first + IRIS_POINTS)) for first in FIRST_IRISES]
+        self.gaze = np.stack(
+            [
+                (model.expression_basis[:, corners[0]] * weights[0][:, None]).sum(1)
+                for corners, weights in self.irises
+            ]
+        )
         half = len(LIDS) // 2
         self.eyes = [
             self._surroundings(
@@ -117,7 +130,7 @@ class Anatomy:
         for triangles in (self.skin, self.mouth.triangles, *(e.triangles for e in self.eyes)):
             self.moving[triangles] = 1
         for name in ("eyeball_left", "eyeball_right"):
-            # Gaze stays the target's; a turned cornea would only poke through the lids.
+            # `gaze` turns what is seen; a turned cornea would only poke through the lids.
             part = model.parts[name]
             self.moving[part.vertex_start : part.vertex_stop] = 0
         self.damping = self.damping * self.moving

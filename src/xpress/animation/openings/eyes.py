@@ -1,4 +1,4 @@
-"""Eyes that stay where they are while lids move over them."""
+"""Eyes that turn between their lids, and lids that move over them."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ SHUT, AJAR = 0.005, 0.05
 """The same for new lids: no eyeball below (lids that fit badly leave a slit), unshaded above."""
 SLIT = 0.3
 """Brightness of the eyeball in the thinnest slit."""
+TURN = (0.22, 0.1)
+"""Limits of the iris's shift along x and y, over the eye's width."""
 LEVEL = (0.4, 0.95)
 """Limits of the light's level on a model eyeball."""
 LID_SHADE, LID_SHADE_REACH = 0.45, 0.06
@@ -58,6 +60,23 @@ class EyeOpening(Opening):
     def __init__(self, anatomy: Anatomy, side: int, albedo: Float32[np.ndarray, "V 3"]) -> None:
         super().__init__(CloseUp(anatomy.eyes[side], MARGINS, CELLS, RECESS), anatomy.mean)
         self.albedo = albedo[self.close_up.vertices]
+        self.turn = np.zeros(2, np.float32)
+
+    turn: Float32[np.ndarray, " 2"]
+    """How far the iris has left the target's, pixels along x and y; see `look`."""
+
+    def look(self, turn: Float32[np.ndarray, " 2"]) -> None:
+        """Shift the iris from where the target has it, pixels; far shifts are bent to `TURN`."""
+        limit = self.close_up.width * np.array(TURN, np.float32)
+        self.turn = limit * np.tanh(turn / limit)
+
+    def turned(self) -> tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
+        """The turned eyeball between the target's own lids.
+
+        Returns:
+            Colours 0 to 255 in pixels of the box and how far they hold.
+        """
+        return _shifted(self._eyeball, self.turn), self._between
 
     def _prepare(self, own, projected, light) -> None:
         width = self.close_up.width
@@ -72,8 +91,9 @@ class EyeOpening(Opening):
         calm = cv2.morphologyEx(own, cv2.MORPH_OPEN, ellipse(width * HIGHLIGHT))
         extended = extend_colors(calm, inner, max(2 * edge, 1.0)).astype(np.float32)
         share = cv2.GaussianBlur(inner.astype(np.float32), (0, 0), max(edge, 0.7))
-        share = (2 * share).clip(0, 1)[..., None]
-        extended += share * (own - extended)
+        self._between = (2 * share).clip(0, 1)
+        extended += self._between[..., None] * (own - extended)
+        self._eyeball = extended
         size = self.grid.size[::-1]
         self.ball = cv2.resize(extended, size, interpolation=cv2.INTER_LINEAR)
         self.skin = self._lid_skin(own, rim, ball)
@@ -124,7 +144,7 @@ class EyeOpening(Opening):
         area = float(opening.sum()) / self.close_up.cell_width**2
         if area < SHUT:
             return None
-        color = self.ball
+        color = _shifted(self.ball, self.turn * np.array(self.grid.zoom, np.float32))
         if self.own_share < 1:
             color = self.own_share * color + (1 - self.own_share) * self._model_ball(seen, opening)
         # Between lids that hardly part, lashes shade what little is seen.
@@ -151,6 +171,19 @@ class EyeOpening(Opening):
             color,
         )
         return color
+
+
+def _shifted(
+    image: Float32[np.ndarray, "h w 3"], shift: Float32[np.ndarray, " 2"]
+) -> Float32[np.ndarray, "h w 3"]:
+    """A picture moved along x and y; its border is repeated."""
+    if not shift.any():
+        return image
+    matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
+    size = image.shape[1::-1]
+    return cv2.warpAffine(
+        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def _area(contour: Float[np.ndarray, "N 2"]) -> float:

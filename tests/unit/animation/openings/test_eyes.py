@@ -1,11 +1,13 @@
 """Lids cover eyes, and eyes do not follow lids."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from xpress.animation.openings.anatomy import Anatomy
 from xpress.animation.openings.eyes import EyeOpening
+from xpress.animation.warping.inpainting import opening_mask
 from xpress.animation.warping.mesh_evaluator import MeshEvaluator, Projection
 from xpress.structures import FaceParameters
 
@@ -145,3 +147,51 @@ def test_a_target_with_closed_eyes_gets_the_models(opening, projected):
     assert bright > 120  # sclera
     assert dark < 40  # pupil
     assert bright < 250
+
+
+def dark_iris(opening: EyeOpening, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A target whose eyeballs are white with a dark iris, and where that is."""
+    rim = opening.close_up.surroundings.rim(vertices)
+    middle = rim.mean(0)
+    image = np.full((SIZE, SIZE, 3), SKIN_TONE, np.uint8)
+    cv2.fillPoly(image, [rim.round().astype(np.int32)], (240, 240, 240))
+    cv2.circle(image, middle.round().astype(int).tolist(), 4, (20, 20, 20), -1)
+    return image, middle
+
+
+@pytest.mark.parametrize("look", [(3.0, 0.0), (-3.0, 0.0), (0.0, 1.5)])
+def test_eyes_turn_between_lids_that_stay(opening, projected, look):
+    vertices = projected()
+    image, _ = dark_iris(opening, vertices)
+    opening.set_target(image, vertices, LIGHT)
+    opening.look(np.zeros(2, np.float32))
+    before, between = opening.turned()
+    opening.look(np.array(look, np.float32))
+    after, _ = opening.turned()
+    assert between.max() == 1
+    outside = opening_mask(between.shape, opening._own_rim, 2.0) == 0
+    assert not between[outside].any()  # lids and skin stay
+    centers = []
+    for color in (before, after):
+        dark = (color.mean(-1) < 120) & (between > 0.5)
+        assert dark.sum() > 15
+        centers.append(np.argwhere(dark).mean(0)[::-1])
+    moved = centers[1] - centers[0]
+    axis = 0 if look[0] else 1
+    assert 0.5 * abs(look[axis]) < moved[axis] * np.sign(look[axis]) < 1.1 * abs(look[axis])
+
+
+def test_the_iris_never_leaves_the_lids(opening, projected):
+    opening.set_target(*dark_iris(opening, projected())[:1], projected(), LIGHT)
+    opening.look(np.array([500.0, -500.0], np.float32))
+    assert (np.abs(opening.turn) <= opening.close_up.width * np.array([0.221, 0.101])).all()
+
+
+def test_the_gaze_of_both_eyes_goes_where_the_shapes_say(model, anatomy):
+    names = list(model.expression_names)
+    for side, suffix in enumerate("LR"):
+        out, up = (anatomy.gaze[side, names.index(f"eyeLook{n}_{suffix}")] for n in ("Out", "Up"))
+        assert out[0] * (1 if suffix == "L" else -1) > 0.2  # the owner's left is at positive x
+        assert up[1] > 0.1
+        other = anatomy.gaze[1 - side, names.index(f"eyeLookOut_{suffix}")]
+        assert not other.any()

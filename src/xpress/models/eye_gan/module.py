@@ -1,0 +1,224 @@
+"""Training of the eye GAN (Lightning, manual optimisation)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from pydantic import PositiveFloat
+from torch import Tensor
+from torch.nn import functional as F
+
+from xpress.batches import EyeBatch
+from xpress.errors import InputError
+from xpress.losses.lpips import load_lpips
+from xpress.models.adversarial_painter import AdversarialPainter, channels_last
+from xpress.models.eye_gan.losses import EyeLossWeights, total_variation
+from xpress.models.eye_gan.networks import EyeGenerator, edited, flowed
+from xpress.models.eye_gan.weights import load_generator
+from xpress.models.gather import gather_rows
+from xpress.models.mouth_gan.losses import (
+    ADVERSARIAL,
+    discriminator_loss,
+    feature_difference,
+    generator_loss,
+    weighted_l1,
+)
+from xpress.models.mouth_gan.metrics import FIGURES, figure_table, hole_figures, summarize, telea
+from xpress.models.mouth_gan.networks import PatchDiscriminator
+from xpress.models.mouth_gan.pictures import sample_grid
+
+RIM = -0.5
+"""Value of the map of the lids from which a pixel counts to the opening and its rim."""
+BOX = (slice(8, 40), slice(8, 56))
+"""Rows and columns around the region: what LPIPS and the discriminator look at."""
+ENLARGED = 1.5
+"""LPIPS looks at the box enlarged: AlexNet's first layer sees every fourth pixel."""
+
+
+class EyeGAN(AdversarialPainter):
+    """A generator that moves and paints eyes, against a discriminator.
+
+    Args:
+        channels: see `MobileUNet`.
+        repeats: see `MobileUNet`.
+        expansion: see `MobileUNet`.
+        discriminator_channels: of the discriminator.
+        adversarial: "lsgan" or "hinge".
+        weights: of the losses, or what makes them.
+        lpips: file of LPIPS's weights, see `load_lpips`; needed where `weights.perceptual` is
+            above zero, and by itself for the figure.
+        learning_rate: of the generator.
+        discriminator_learning_rate: of the discriminator.
+        betas: of Adam.
+        decay_from: share of the epochs after which learning rates fall linearly to zero.
+        ema_decay: of the generator's moving average, which is validated and exported.
+        init_from: a checkpoint or safetensors whose generator to start from.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (8, 24, 48, 96),
+        repeats: Sequence[int] = (1, 2, 3),
+        expansion: int = 3,
+        discriminator_channels: Sequence[int] = (24, 48, 96),
+        adversarial: str = "lsgan",
+        weights: EyeLossWeights | Callable[[], EyeLossWeights] = EyeLossWeights,
+        lpips: str | None = None,
+        learning_rate: PositiveFloat = 1.5e-3,
+        discriminator_learning_rate: PositiveFloat = 4e-4,
+        betas: Sequence[float] = (0.5, 0.99),
+        decay_from: float = 0.5,
+        ema_decay: float = 0.995,
+        init_from: str | None = None,
+    ) -> None:
+        super().__init__()
+        if adversarial not in ADVERSARIAL:
+            raise InputError(f"model.adversarial={adversarial}: choose {' or '.join(ADVERSARIAL)}")
+        self.save_hyperparameters(ignore=["weights", "lpips"])
+        self.weights = weights if isinstance(weights, EyeLossWeights) else weights()
+        if self.weights.perceptual > 0 and lpips is None:
+            raise InputError(
+                "model.lpips: name the file of LPIPS's weights, or set model.weights.perceptual=0"
+            )
+        generator = EyeGenerator(channels, repeats, expansion)
+        if init_from:
+            load_generator(generator, init_from)
+        judge = PatchDiscriminator(3 + 2, discriminator_channels)
+        self.take(generator, {"eye": judge}, ema_decay)
+        # Held in a list: published weights are neither checkpointed nor averaged.
+        self._lpips = [load_lpips(lpips) if lpips else None]
+        self._rows: dict[int, dict[str, list[tuple[Tensor, Tensor]]]] = {}
+
+    def forward(self, batch: EyeBatch) -> Float[Tensor, "B 3 H W"]:
+        """The averaged generator's painting of whole crops."""
+        self.average.eval()
+        edit = self.average(*_inputs(batch))
+        return edited(edit, batch.reference, batch.flow)[0]
+
+    @property
+    def judges(self) -> list[str]:
+        """The discriminator, where some loss asks for it."""
+        return ["eye"] if self.weights.adversarial + self.weights.features > 0 else []
+
+    def paint(self, batch: EyeBatch) -> Float[Tensor, "B 6 H W"]:
+        """The generator's edit of the crops."""
+        return self.generator(*_inputs(batch))
+
+    def generator_terms(self, batch: EyeBatch, painted: Tensor) -> dict[str, Tensor]:
+        """Every active loss of the generator, not yet weighted."""
+        weights, kind = self.weights, self.hparams["adversarial"]
+        image, added, mask = edited(painted, batch.reference, batch.flow)
+        opening = (batch.maps[:, 2:3] > RIM).float()
+        where = batch.region * (1 + weights.opening * opening)
+        terms = {"l1": weighted_l1(image, batch.image, where)}
+        if weights.smoothness > 0:
+            terms["smoothness"] = total_variation(added)
+        if weights.mask > 0:
+            terms["mask"] = (mask * batch.region).mean()
+        composite = batch.composite(image)
+        if weights.perceptual > 0:
+            terms["perceptual"] = self._distance(composite, batch.image).mean()
+        if self.judges:
+            logits, fake = self._judge(composite, batch)
+            terms["adversarial"] = generator_loss(logits, kind)
+            with torch.no_grad():
+                _, real = self._judge(batch.image, batch)
+            terms["features"] = feature_difference(real, fake)
+        return terms
+
+    def discriminator_terms(self, batch: EyeBatch, painted: Tensor) -> dict[str, Tensor]:
+        """The discriminator's loss."""
+        composite = batch.composite(edited(painted, batch.reference, batch.flow)[0])
+        real, _ = self._judge(batch.image, batch)
+        fake, _ = self._judge(composite, batch)
+        return {"discriminator": discriminator_loss(real, fake, self.hparams["adversarial"])}
+
+    def _judge(self, image: Tensor, batch: EyeBatch) -> tuple[Tensor, list[Tensor]]:
+        wanted = (batch.maps[:, 2:] + 1) / 2
+        picture = torch.cat([image, wanted], dim=1)[..., BOX[0], BOX[1]]
+        return self.discriminators["eye"](channels_last(picture))
+
+    def _distance(self, output: Tensor, truth: Tensor) -> Float[Tensor, " B"]:
+        """LPIPS of the box around the region."""
+        network = self._lpips[0]
+        assert network is not None
+        boxes = [
+            F.interpolate(
+                x[..., BOX[0], BOX[1]], scale_factor=ENLARGED, mode="bilinear", align_corners=False
+            )
+            for x in (output, truth)
+        ]
+        return network.to(self.device)(*boxes)
+
+    def on_validation_epoch_start(self) -> None:
+        """Rows are collected over each set."""
+        self._rows = {}
+
+    def validation_step(self, batch: EyeBatch, batch_index: int, dataloader_idx: int = 0) -> None:
+        """Fixed pairs of one set, painted by the averaged generator."""
+        truth = batch.image
+        outputs = {"output": batch.composite(self(batch))}
+        if self._trainer is not None and self.trainer.testing:
+            filled = telea(truth, (batch.region > 0).float())
+            outputs |= {"telea": batch.composite(filled)}
+        for name, output in outputs.items():
+            figures = hole_figures(output, truth, batch.region)
+            columns = [figures[n] for n in FIGURES]
+            if self._lpips[0] is not None:
+                columns.append(self._distance(output, truth))
+            rows = self._rows.setdefault(dataloader_idx, {}).setdefault(name, [])
+            rows.append((batch.row, torch.stack(columns, dim=1)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log every figure; `val/loss` is what checkpoints are chosen by."""
+        self._log_figures("val")
+
+    def on_test_epoch_start(self) -> None:
+        """As in validation."""
+        self._rows = {}
+
+    def test_step(self, batch: EyeBatch, batch_index: int, dataloader_idx: int = 0) -> None:
+        """As in validation, with Telea's inpainting beside it."""
+        self.validation_step(batch, batch_index, dataloader_idx)
+
+    def on_test_epoch_end(self) -> None:
+        """Log every figure, and print the table of the model card."""
+        self._log_figures("test")
+        if self.trainer.is_global_zero:
+            print(figure_table(self.trainer.callback_metrics, "test"))
+
+    def _log_figures(self, stage: str) -> None:
+        data = getattr(self.trainer, "datamodule", None) if self._trainer else None
+        names = list(getattr(data, f"{stage}_names", []))
+        chosen = []
+        for number, methods in self._rows.items():
+            name = names[number] if number < len(names) else str(number)
+            for method, rows in methods.items():
+                columns = (torch.cat(column) for column in zip(*rows, strict=True))
+                row, values = (gather_rows(column) for column in columns)
+                figures = summarize([(row, values[:, : len(FIGURES)])])
+                if values.shape[1] > len(FIGURES):
+                    figures["lpips"] = float(values[:, len(FIGURES)].mean())
+                prefix = f"{stage}/{name}" + ("" if method == "output" else f"/{method}")
+                self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()}, sync_dist=True)
+                if method == "output":
+                    chosen.append(figures["l1"] * 10 + figures.get("lpips", 0.0))
+        if chosen:
+            self.log(f"{stage}/loss", sum(chosen) / len(chosen), prog_bar=True, sync_dist=True)
+
+    def picture_grid(self, batch: EyeBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
+        """Reference, input, wanted lids and iris, output and truth of some rows."""
+        some = batch.map(lambda tensor: tensor[:rows])
+        with torch.no_grad():
+            composite = some.composite(self(some))
+        lids, iris = ((some.maps[:, n : n + 1] + 1) / 2 for n in (2, 3))
+        return sample_grid([some.reference, some.around, lids, iris, composite, some.image])
+
+
+def _inputs(batch: EyeBatch) -> tuple[Tensor, ...]:
+    """What the generator is given."""
+    moved = flowed(batch.reference, batch.flow)
+    return channels_last(batch.around), batch.reference, moved, batch.maps
