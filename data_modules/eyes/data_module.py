@@ -119,7 +119,8 @@ class EyesDataModule(LightningDataModule):
         kept, held, weights = [], [], []
         for path, scale in zip(self.paths["train"].values(), self.pack_weights, strict=True):
             rows = read_eyes(path, self.least_width)
-            out = held_out(rows.identity, rows.identity, self.holdout)
+            people = rows.identity.tolist()
+            out = held_out(people, people, self.holdout)
             held += [rows.select(np.flatnonzero(out))] if out.any() else []
             kept += [rows.select(np.flatnonzero(~out))] if not out.all() else []
             weights.append(np.full(int((~out).sum()), scale))

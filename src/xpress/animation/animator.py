@@ -43,6 +43,8 @@ from xpress.structures import FaceParameters
 STILL, MOVED = 0.002, 0.015
 """Motion of an opening's rim over the eye-corner distance: below the first, the target's own
 pixels are warped as they are; above the second, skin and interior are painted apart."""
+SOONER = 3.0
+"""As many times sooner a turned eyeball is shown in full: hardly turned it is the target's own."""
 LARGE = 120.0
 """Eye-corner distance in pixels from which a photograph has no detail for the costlier cubic."""
 UNCHANGED = 1e-6
@@ -230,7 +232,7 @@ class FaceAnimator:
     def _turn(self, skin, eye: EyeOpening, look: Float32[np.ndarray, " 2"]) -> None:
         """Turn an eye between the lids as they are, as far as its iris has moved."""
         eye.look(look)
-        weight = self._motion(eye.turn[None])
+        weight = self._motion(SOONER * eye.turn[None])
         box = intersect(eye.grid.box, self._grid.box)
         if weight == 0 or box[2] <= box[0] or box[3] <= box[1]:
             return

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 
 from xpress.animation.openings.anatomy import Anatomy
 from xpress.animation.warping.compositing import Box, blend, inside, intersect
@@ -376,7 +376,7 @@ def _covered(matrix: Float[np.ndarray, "2 3"]) -> Box:
 
 
 def _moved_to(
-    matrix: Float[np.ndarray, "2 3"], corner: Float[np.ndarray, " 2"]
+    matrix: Float[np.ndarray, "2 3"], corner: Int[np.ndarray, " 2"]
 ) -> Float[np.ndarray, "2 3"]:
     """The affine for pixels that are counted from a corner."""
     return np.column_stack([matrix[:, :2], transform(matrix, corner.astype(float))])

@@ -170,7 +170,7 @@ def test_eyes_turn_between_lids_that_stay(opening, projected, look):
     after, _ = opening.turned()
     assert between.max() == 1
     outside = opening_mask(between.shape, opening._own_rim, 2.0) == 0
-    assert not between[outside].any()  # lids and skin stay
+    assert between[outside].max() < 0.05  # lids and skin stay
     centers = []
     for color in (before, after):
         dark = (color.mean(-1) < 120) & (between > 0.5)

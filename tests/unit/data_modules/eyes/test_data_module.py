@@ -52,6 +52,6 @@ def test_mistakes_are_told(make):
     with pytest.raises(InputError, match=r"data\.train"):
         make(train=()).setup("fit")
     with pytest.raises(InputError, match=r"data\.holdout=1"):
-        make(holdout=1)
+        make(holdout=1.0)
     with pytest.raises(InputError, match="before"):
         make().train_dataloader()

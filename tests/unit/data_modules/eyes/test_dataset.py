@@ -45,18 +45,21 @@ def test_left_eyes_look_like_right_ones(rows):
     pairs = EyePairs(rows, "closed")
     sides = {bool(rows.left[truth]): number for number, (_, truth) in enumerate(pairs.pairs)}
     left, right = (pairs[sides[side]].finish() for side in (True, False))
-    torch.testing.assert_close(left.image, right.image, atol=0.12, rtol=0)
+    assert (left.image - right.image).abs().mean() < 0.02
     torch.testing.assert_close(left.maps[:, 2], right.maps[:, 2], atol=0.02, rtol=0)
 
 
 def test_both_maps_of_a_pair_share_their_error(rows):
     """With the truth itself as reference, what is told of both must be the same."""
-    same = EyeDataset(rows, EyeAugment(same=1.0, small=0, photometric=0, grey=0))
+    same = EyeDataset(rows, EyeAugment(same=1.0, small=0.0, photometric=0.0, grey=0.0))
     batch = same.__getitems__([Draw(row, 7 + row) for row in range(12)]).finish()
     torch.testing.assert_close(batch.maps[:, :2], batch.maps[:, 2:])
     torch.testing.assert_close(batch.image, batch.reference)
     exact = EyeDataset(
-        rows, EyeAugment(same=1.0, small=0, photometric=0, grey=0, offset=0, gap=0, bend=0, iris=0)
+        rows,
+        EyeAugment(
+            same=1.0, small=0.0, photometric=0.0, grey=0.0, offset=0.0, gap=0.0, bend=0.0, iris=0.0
+        ),
     )
     other = exact.__getitems__([Draw(row, 7 + row) for row in range(12)]).finish()
     assert (other.maps - batch.maps).abs().max() > 0.1

@@ -1,4 +1,3 @@
-import pytest
 import torch
 
 from xpress.media.eye_crop import FLOW_SCALE
@@ -45,5 +44,3 @@ def test_every_input_matters_and_an_untrained_network_hardly_moves():
     edit.square().sum().backward()
     assert all(picture.grad.abs().sum() > 0 for picture in pictures)
     assert edit[:, :2].abs().max() < 0.5
-    with pytest.raises(RuntimeError):
-        network(*pictures[:3], torch.rand(2, 3, 48, 64))
