@@ -17,7 +17,6 @@ from xpress.animation.openings.eyes import EyeOpening
 from xpress.animation.openings.generated_mouth import GeneratedMouth, MouthPainter
 from xpress.animation.openings.mouth import MouthOpening
 from xpress.animation.openings.opening import Opening
-from xpress.animation.openings.painted_eyes import EyePainter, PaintedEyes
 from xpress.animation.warping.backward_flow import (
     extend,
     face_grid,
@@ -57,8 +56,6 @@ class FaceAnimator:
         model: the face model.
         mouth: `model` paints the mouth's inside from the face model, a generator from what lies
             around it (see `GeneratedMouth`), `none` leaves what the warp gives.
-        eyes: a generator that moves lids and irises (see `PaintedEyes`); None draws them from the
-            target's own eyeballs and lids.
         relight: follow the light where the skin turns.
 
     Attributes:
@@ -70,7 +67,6 @@ class FaceAnimator:
         self,
         model: LinearFaceModel,
         mouth: Literal["model", "none"] | MouthPainter = "model",
-        eyes: EyePainter | None = None,
         relight: bool = True,
     ) -> None:
         self.model = model = model.numpy()
@@ -86,9 +82,7 @@ class FaceAnimator:
             self._mouth = MouthOpening(self.anatomy, albedo)
         elif mouth != "none":
             self._mouth = GeneratedMouth(self.anatomy, albedo, mouth)
-        self._painted = None if eyes is None else PaintedEyes(self.anatomy, eyes)
-        drawn = range(2) if eyes is None else ()
-        self._eyes = [EyeOpening(self.anatomy, side, albedo) for side in drawn]
+        self._eyes = [EyeOpening(self.anatomy, side, albedo) for side in range(2)]
         self._openings: list[Opening] = [*self._eyes]
         if self._mouth is not None:
             self._openings.append(self._mouth)
@@ -98,18 +92,12 @@ class FaceAnimator:
         self.last_region: Box = (0, 0, 0, 0)
         self._last_maps: Float32[np.ndarray, "R C 3"] | None = None
 
-    def set_target(
-        self,
-        image: UInt8[np.ndarray, "H W 3"],
-        parameters: FaceParameters,
-        follows: bool = False,
-    ) -> None:
+    def set_target(self, image: UInt8[np.ndarray, "H W 3"], parameters: FaceParameters) -> None:
         """Take a target; cheap enough for every frame of a target video.
 
         Args:
             image: RGB.
             parameters: of one face, in pixels of `image`.
-            follows: whether it is another frame of the video that the last target was of.
         """
         with self._timed("target"):
             parameters = parameters.numpy()
@@ -128,9 +116,6 @@ class FaceAnimator:
             for opening in self._openings:
                 light = self._mean_light(opening.close_up.vertices)
                 opening.set_target(image, self._projected, light)
-            if self._painted is not None:
-                scale, look = float(parameters.scale[0]), self._looks(self._expression)
-                self._painted.set_target(image, self._projected, scale, look, follows)
 
     def render(self, expression: Float32[np.ndarray, " Ke"]) -> UInt8[np.ndarray, "H W 3"]:
         """The target with another expression.
@@ -156,10 +141,7 @@ class FaceAnimator:
         with self._timed("warp"):
             skin = self._warp(maps)
         with self._timed("eyes"):
-            looks = self._looks(change)
-            if self._painted is not None:
-                self._painted.paint(skin, self._grid.box, projected, looks)
-            for eye, look in zip(self._eyes, looks, strict=False):
+            for eye, look in zip(self._eyes, self._looks(change), strict=True):
                 self._turn(skin, eye, look)
                 self._paint(skin, eye, projected, moved, maps)
         with self._timed("mouth"):
@@ -232,7 +214,7 @@ class FaceAnimator:
     def _turn(self, skin, eye: EyeOpening, look: Float32[np.ndarray, " 2"]) -> None:
         """Turn an eye between the lids as they are, as far as its iris has moved."""
         eye.look(look)
-        weight = self._motion(SOONER * eye.turn[None])
+        weight = eye.own_share * self._motion(SOONER * eye.turn[None])
         box = intersect(eye.grid.box, self._grid.box)
         if weight == 0 or box[2] <= box[0] or box[3] <= box[1]:
             return

@@ -30,16 +30,8 @@ HELD = 8
 class Animator(Protocol):
     """Moves the face of a picture; see `animator.FaceAnimator`."""
 
-    def set_target(
-        self,
-        image: UInt8[np.ndarray, "H W 3"],
-        parameters: FaceParameters,
-        follows: bool = False,
-    ) -> object:
-        """Take the picture and its face's parameters, in pixels of the picture.
-
-        `follows` says that it is another frame of the video of which the last one was.
-        """
+    def set_target(self, image: UInt8[np.ndarray, "H W 3"], parameters: FaceParameters) -> object:
+        """Take the picture and its face's parameters, in pixels of the picture."""
 
     def render(self, expression: Float32[np.ndarray, " Ke"]) -> UInt8[np.ndarray, "H W 3"]:
         """The picture with the face showing that expression."""
@@ -75,7 +67,6 @@ class Stage:
     def __init__(self, animators: Callable[[], Animator], transfer: Transfer) -> None:
         self._make = animators
         self._animators: list[Animator] = []
-        self._seen: set[int] = set()
         self.transfer = transfer
         self._image = np.zeros((0, 0, 3), np.uint8)
         self._faces: list[tuple[Animator, RestedFace, FaceWindow]] = []
@@ -85,13 +76,10 @@ class Stage:
         self._image, self._faces = image, []
         while len(self._animators) < len(faces):
             self._animators.append(self._make())
-        for number, rested in enumerate(faces):
+        for animator, rested in zip(self._animators, faces, strict=False):
             if rested is not None:
-                animator, follows = self._animators[number], number in self._seen
-                self._seen.add(number)
                 window = FaceWindow.around(rested.face, *image.shape[:2])
-                parameters = window.shifted(rested.face).parameters
-                animator.set_target(window.cut(image), parameters, follows)
+                animator.set_target(window.cut(image), window.shifted(rested.face).parameters)
                 self._faces.append((animator, rested, window))
 
     @property

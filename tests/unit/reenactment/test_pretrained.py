@@ -72,7 +72,7 @@ def test_the_file_of_one_network(tmp_path):
     loaded = load_pretrained(tmp_path / "mine.safetensors", "none")
     assert (loaded.encoder.signal_gain == 0.5).all()
     (tmp_path / "mine.json").write_text("{}")
-    with pytest.raises(InputError, match="of no encoder, generator or editor"):
+    with pytest.raises(InputError, match="of no encoder, mouth generator or editor"):
         load_pretrained(tmp_path / "mine.safetensors")
     (tmp_path / "mine.json").unlink()
     with pytest.raises(InputError, match="no card beside the weights"):

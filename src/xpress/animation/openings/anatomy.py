@@ -13,9 +13,8 @@ from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.landmark_weights import FIRST_IRIS, LIDS, LIPS_INNER
 
 MOUTH_PARTS = ("mouth_socket", "gums_tongue", "teeth_upper", "teeth_lower")
-IRIS_POINTS = 5
-FIRST_IRISES = (FIRST_IRIS + IRIS_POINTS, FIRST_IRIS)
-"""Face Mesh's points of the left and of the right iris, the centre first."""
+IRISES = (FIRST_IRIS + 5, FIRST_IRIS)
+"""Face Mesh's points in the middle of the left and of the right iris."""
 SKIN, OTHER = -1, -2
 JAW = slice(0, 17)
 OUTER_LIPS = slice(48, 60)
@@ -86,8 +85,6 @@ class Anatomy:
         skin: (F, 3) triangles whose motion is trusted: the face without neck, ears and nape.
         face: (F, 3) triangles of the whole face part.
         mouth, eyes: surroundings and interior of the openings; left eye first.
-        irises: embedding (corners and weights) of the left and of the right iris's centre and four
-            points of its rim.
         gaze: (2, Ke, 3) offsets of the left and of the right iris's centre under each expression.
         lips: embedding (corners and weights) of the outer lips, the 68 landmarks' rows 48 to 59.
     """
@@ -107,12 +104,9 @@ class Anatomy:
         self.lips = tuple(
             embedding[OUTER_LIPS] for embedding in (model.landmark_corners, model.landmark_weights)
         )
-        self.irises = [_contour(model, range(first, first + IRIS_POINTS)) for first in FIRST_IRISES]
+        irises = (_contour(model, [point]) for point in IRISES)
         self.gaze = np.stack(
-            [
-                (model.expression_basis[:, corners[0]] * weights[0][:, None]).sum(1)
-                for corners, weights in self.irises
-            ]
+            [(model.expression_basis[:, c[0]] * w[0][:, None]).sum(1) for c, w in irises]
         )
         half = len(LIDS) // 2
         self.eyes = [

@@ -178,7 +178,9 @@ def test_eyes_turn_between_lids_that_stay(opening, projected, look):
         centers.append(np.argwhere(dark).mean(0)[::-1])
     moved = centers[1] - centers[0]
     axis = 0 if look[0] else 1
-    assert 0.5 * abs(look[axis]) < moved[axis] * np.sign(look[axis]) < 1.1 * abs(look[axis])
+    # Lids hide part of an iris that moves up or down.
+    least = (0.8, 0.1)[axis] * abs(look[axis])
+    assert least < moved[axis] * np.sign(look[axis]) < 1.1 * abs(look[axis])
 
 
 def test_the_iris_never_leaves_the_lids(opening, projected):
