@@ -126,10 +126,11 @@ class ExpressionDataModule(LightningDataModule):
             read_units(path, self.cache_folder, self.encoder)
 
     def _use_packs(self) -> None:
+        settings = FacePackSettings(weights=os.fspath(self.encoder))
         for named in self.paths.values():
             for name, path in named.items():
                 if is_media(path):
-                    named[name] = made_face_pack(path, self.cache_folder, FacePackSettings())
+                    named[name] = made_face_pack(path, self.cache_folder, settings)
 
     def setup(self, stage: str = "fit") -> None:
         """Read what the stage needs; called again, it reads nothing twice."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -42,7 +43,13 @@ Paths = Sequence[str | os.PathLike] | Mapping[str, str | os.PathLike]
 
 @runtime_checkable
 class SyntheticSource(Protocol):
-    """Something that provides rendered faces, as `SyntheticFacesDataModule` does."""
+    """Something that provides rendered faces, as `SyntheticFacesDataModule` does.
+
+    Attributes:
+        limit: how many are wanted at most; None wants all.
+    """
+
+    limit: int | None
 
     def prepare_data(self) -> None:
         """Render, if that was not done before."""
@@ -150,8 +157,20 @@ class LandmarkFacesDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Render synthetic faces, if some are wanted. Lightning calls it in one process."""
-        if self.synthetic is not None:
+        fitting = self.trainer is None or self.trainer.state.fn == "fit"
+        if self.synthetic is not None and fitting:
+            self.synthetic.limit = self._shown()
             self.synthetic.prepare_data()
+
+    def _shown(self) -> int | None:
+        """Rendered faces that a run of few batches, as of `trainer=debug`, can show at most."""
+        if self.trainer is None:
+            return None
+        epochs, batches = self.trainer.max_epochs, self.trainer.limit_train_batches
+        if not isinstance(batches, int) or epochs is None or epochs < 0:
+            return None
+        per_batch = math.ceil(self.synthetic_ratio * self.batch_size)
+        return max(1, epochs * batches * per_batch * self.trainer.world_size)
 
     def setup(self, stage: str = "fit") -> None:
         """Read what the stage needs; called again, it reads nothing twice."""
@@ -182,6 +201,8 @@ class LandmarkFacesDataModule(LightningDataModule):
             raise InputError(
                 "data.train: no packs given; name at least one .parquet, .csv or folder"
             )
+        if self.synthetic is not None:
+            self.synthetic.limit = self._shown()
         groups = groups_to_stream(self.streaming, self.paths["train"].values())
         if groups is not None:
             self._setup_streams(groups)
@@ -213,6 +234,12 @@ class LandmarkFacesDataModule(LightningDataModule):
         self._sampler = partial(FaceSampler, drawn, real, synthetic, ratio, *sizes)
         held_rows = len(self.holdout_set) if self.holdout_set else 0
         log.info("faces: %d real, %d rendered, %d held out", real, synthetic, held_rows)
+        if self.holdout and not held:
+            log.warning(
+                "faces: nobody fell into data.holdout=%s; without figures there is no "
+                "best checkpoint, so raise it",
+                self.holdout,
+            )
 
     def _setup_streams(self, groups: list[RowGroup]) -> None:
         if self.pack_weights:
@@ -253,7 +280,7 @@ class LandmarkFacesDataModule(LightningDataModule):
 
     def val_dataloader(self) -> list[DataLoader | StreamLoader]:
         """Canonical crops, one loader a name of `val_names`."""
-        if self.val_names == ["holdout"]:
+        if self._stage == "fit" and self.validate_on == "holdout":
             return [self._eval_loader(self.holdout_set)] if self.holdout_set else []
         return self._eval_loaders(self.paths["val"])
 

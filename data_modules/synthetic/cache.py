@@ -43,7 +43,7 @@ def render_cache(
     Raises:
         InputError: the folder cannot be written.
     """
-    if _recipe(folder) == recipe:
+    if recipe_of(folder) == recipe:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,8 @@ def load_cache(folder: Path) -> FaceSource:
     return FaceSource(records, DecodedPixels.stack(images), table, exact=True)
 
 
-def _recipe(folder: Path) -> dict | None:
+def recipe_of(folder: Path) -> dict | None:
+    """What the faces in a folder were rendered from; None where there is no complete cache."""
     try:
         with safe_open(folder / "labels.safetensors", framework="np") as file:
             return json.loads((file.metadata() or {})["recipe"])

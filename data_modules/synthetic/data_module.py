@@ -21,7 +21,7 @@ from xpress.data_modules.faces.dataset import (
     seed_worker,
 )
 from xpress.data_modules.resumable import ResumableLoader, ResumableSampler, resumable_loader
-from xpress.data_modules.synthetic.cache import load_cache, render_cache
+from xpress.data_modules.synthetic.cache import load_cache, recipe_of, render_cache
 from xpress.data_modules.synthetic.scene import SceneRenderer
 
 from xpress.batches import FaceBatch
@@ -58,6 +58,10 @@ class SyntheticFacesDataModule(LightningDataModule):
         holdout: share of the faces for validation when it is used alone.
         augment: how training crops vary.
         seed: of everything random.
+
+    Attributes:
+        limit: how many faces are wanted at most, None for `count`; fewer are kept in a folder of
+            their own below `cache`.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class SyntheticFacesDataModule(LightningDataModule):
         self.backgrounds = [str(path) for path in backgrounds]
         self.image_size, self.batch_size, self.num_workers = image_size, batch_size, num_workers
         self.holdout, self.augment, self.seed = holdout, augment or Augment(), seed
+        self.limit: int | None = None
         self._source: FaceSource | None = None
 
     def prepare_data(self) -> None:
@@ -93,13 +98,22 @@ class SyntheticFacesDataModule(LightningDataModule):
         make = partial(
             make_renderer, self.morphable, self.size, self.seed, self.fits, self.backgrounds
         )
-        render_cache(self.cache, make, self.count, self._recipe(), self.processes)
+        folder, count = self._wanted()
+        render_cache(folder, make, count, self._recipe(count), self.processes)
 
-    def _recipe(self) -> dict:
+    def _wanted(self) -> tuple[Path, int]:
+        """Folder and number of the faces: all of them where they are rendered already."""
+        few = self.limit is not None and self.limit < self.count
+        if not few or recipe_of(self.cache) == self._recipe(self.count):
+            return self.cache, self.count
+        assert self.limit is not None
+        return self.cache / f"first_{self.limit}", self.limit
+
+    def _recipe(self, count: int) -> dict:
         files = [self.morphable or _default_model(), *([self.fits] if self.fits else [])]
         return {
             "version": _VERSION,
-            "count": self.count,
+            "count": count,
             "size": self.size,
             "seed": self.seed,
             "files": [_digest(Path(file)) for file in files],
@@ -110,7 +124,7 @@ class SyntheticFacesDataModule(LightningDataModule):
         """The rendered faces with their exact parameters; renders them if that was not done."""
         if self._source is None:
             self.prepare_data()
-            self._source = load_cache(self.cache)
+            self._source = load_cache(self._wanted()[0])
         return self._source
 
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:

@@ -144,6 +144,22 @@ def test_the_bare_names_are_no_packages():
         assert "from data_modules" not in text, path
 
 
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_crops_are_as_large_as_the_network_wants_them(experiment: str):
+    task = [] if _names_its_task(experiment) else ["task=mouth_gan"]
+    config = composed("train", *task, f"experiment={experiment}", "model.size=192")
+    size = config.data.size if config.task_name == "mouth_gan" else config.data.image_size
+    assert size == 192
+
+
+def test_rendered_faces_are_described_once():
+    alone = composed("train", "task=face_autoencoder", "data=synthetic_faces").data
+    mixed = composed("train", "task=face_autoencoder", "data=faces_mixed").data
+    plain = {**mixed.synthetic, "backgrounds": [], "image_size": alone.image_size}
+    assert plain == {**alone, "fits": mixed.fits}
+    assert mixed.synthetic.backgrounds == [mixed.train[0]]
+
+
 def _job_keys(config: DictConfig) -> list[str]:
     return [str(key) for key in config if key != "hydra"]
 

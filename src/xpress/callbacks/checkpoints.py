@@ -117,7 +117,9 @@ class RunCheckpoints(ModelCheckpoint):
         return self._kept > kept
 
     def _save_topk_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict) -> None:
-        self._guard(super()._save_topk_checkpoint, trainer, monitor_candidates)
+        # Where nothing is validated, no checkpoint is the best; Lightning complains of each.
+        if self.monitor in (None, *monitor_candidates) or any(trainer.num_val_batches):
+            self._guard(super()._save_topk_checkpoint, trainer, monitor_candidates)
 
     def _save_last_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict) -> None:
         self._clock = time.monotonic()

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from torch.nn import functional
+from xpress.data_modules.expressions import data_module
 from xpress.data_modules.expressions import rows as expression_rows
 from xpress.data_modules.expressions.data_module import ExpressionDataModule
 from xpress.data_modules.expressions.dataset import ExpressionAugment, RawExpressions
@@ -260,6 +261,21 @@ def test_units_are_read_once(
     assert not caplog.text
     np.testing.assert_array_equal(first, second)
     assert "action_units" not in pq.read_schema(path).names
+
+
+def test_folders_of_media_are_read_by_the_chosen_encoder(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "anna.jpg").write_bytes(png(np.zeros((8, 8, 3), np.uint8)))
+    made = {}
+
+    def remember(path, folder, settings) -> Path:
+        made[Path(path)] = settings.weights
+        return Path("made.parquet")
+
+    monkeypatch.setattr(data_module, "made_face_pack", remember)
+    own = module(tmp_path, tmp_path, encoder=tmp_path / "my_weights")
+    own._use_packs()
+    assert made == {tmp_path: str(tmp_path / "my_weights")}
+    assert list(own.paths["train"].values()) == [Path("made.parquet")]
 
 
 def test_broken_pictures_are_left_out(labelled, tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def test_rendered_faces_are_mixed_in(write_shards):
     folder = write_shards(90)
 
     class Rendered:
+        limit = None
+
         def prepare_data(self):
             pass
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -126,6 +128,30 @@ def test_the_cache_is_kept_and_made_anew(folder):
     assert not np.array_equal(other.source().pixels[5], first)
     assert sorted(path.name for path in folder.iterdir()) == ["images.npy", "labels.safetensors"]
     assert np.array_equal(module(folder).source().pixels[5], first)
+
+
+def test_a_run_of_few_batches_renders_what_it_shows(tmp_path, write_pack, folder):
+    def rendered(cache, batches, mode="fit"):
+        data = LandmarkFacesDataModule(
+            train=[write_pack(count=30, people=10)],
+            batch_size=10,
+            holdout=0.0,
+            synthetic=module(cache),
+            synthetic_ratio=0.25,
+        )
+        limits = {"max_epochs": 1, "limit_train_batches": batches, "world_size": 1}
+        data.trainer = SimpleNamespace(state=SimpleNamespace(fn=mode), **limits)
+        data.prepare_data()
+        return data.synthetic
+
+    few = rendered(tmp_path / "few", 2).source()
+    assert len(few.records) == 2 * 3
+    whole = module(folder).source()
+    assert np.array_equal(few.pixels[5], whole.pixels[5])
+    assert len(rendered(folder, 2).source().records) == len(whole.records)  # they are there
+    assert len(rendered(folder, 1.0).source().records) == len(whole.records)
+    rendered(tmp_path / "tested", 1.0, "test")
+    assert not (tmp_path / "tested").exists()
 
 
 @pytest.mark.slow
