@@ -14,6 +14,7 @@ import torch
 
 import xpress.commands
 from xpress import cli, configuration
+from xpress.provenance.provenance import Provenance
 from xpress.errors import InputError
 from xpress.training.run import run_train
 
@@ -114,7 +115,13 @@ def test_options_reach_the_function_and_nothing_else_is_written(
 ):
     monkeypatch.chdir(tmp_path)
     run_infer_here(
-        monkeypatch, "task=reenact", *PATHS, "motion=absolute", "regions=[mouth,eyes]", "threads=1"
+        monkeypatch,
+        "task=reenact",
+        *PATHS,
+        "motion=absolute",
+        "regions=[mouth,eyes]",
+        "threads=1",
+        "certificate=chain.pem",
     )
     assert jobs["reenact"] == {
         "source": "a.mp4",
@@ -131,6 +138,7 @@ def test_options_reach_the_function_and_nothing_else_is_written(
         "progress": True,
         "threads": 1,
         "weights": None,
+        "provenance": Provenance(certificate="chain.pem"),
     }
     assert Path.cwd() == tmp_path
     assert list(tmp_path.iterdir()) == []
