@@ -14,8 +14,8 @@ import torch
 
 import xpress.commands
 from xpress import cli, configuration
-from xpress.provenance.provenance import Provenance
 from xpress.errors import InputError
+from xpress.provenance.provenance import Provenance
 from xpress.training.run import run_train
 
 BORING = [
