@@ -8,7 +8,7 @@ PIP_INSTALL ?= pip install
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test fuzz lint format bench audit sbom clean
+.PHONY: setup demo docs test fuzz lint format bench audit sbom clean
 
 setup: $(STAMP)
 
@@ -16,11 +16,15 @@ $(STAMP): setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: constraints.txt needs Python 3.11 or newer; give PYTHON=<a newer python3>")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/$(PIP_INSTALL) --quiet torch==2.13.0
-	$(BIN)/$(PIP_INSTALL) --quiet --editable '.[dev,export,provenance,sweeps]' --constraint constraints.txt
+	$(BIN)/$(PIP_INSTALL) --quiet --editable '.[dev,docs,export,provenance,sweeps]' --constraint constraints.txt
 	touch $@
 
 demo: setup
 	$(BIN)/python infer.py task=demo
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "open build/site/index.html"
 
 lint: setup
 	$(BIN)/ruff check .

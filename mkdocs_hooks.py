@@ -16,6 +16,7 @@ OUTSIDE = {
     "CONTRIBUTING.md": "contributing.md",
     "LICENSE": "license.md",
     "NOTICE": "notice.md",
+    "SECURITY.md": "security.md",
     "benchmarks/RESULTS.md": "benchmarks.md",
     **{
         f"src/xpress/models/{card.parent.name}/README.md": f"models/{card.parent.name}.md"
