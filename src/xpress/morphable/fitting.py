@@ -27,14 +27,14 @@ class FitSettings:
     Attributes:
         iterations: Gauss-Newton steps.
         noise: standard deviation of a landmark over the distance of the outer eye corners.
-        expression_prior: standard deviation of an activation.
+        expression_prior: standard deviation of an activation, or of each (Ke,).
         identity_prior: standard deviation of an identity coefficient.
         robust: residuals beyond this many `noise` are weighted down (Huber).
     """
 
     iterations: int = 14
     noise: float = 0.02
-    expression_prior: float = 0.35
+    expression_prior: float | Float[Tensor, " Ke"] = 0.35
     identity_prior: float = 1.0
     robust: float = 3.0
 

@@ -30,6 +30,8 @@ from xpress.packs.records import decode
 
 WORST = 0.035
 """A fit whose mean residual over the eye-corner distance is larger is no target."""
+JAW = ("jawOpen", "jawForward")
+"""A jaw moves lips and chin so far that least squares open it for every grin."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("packs", nargs="+", type=Path, help="labelled packs with contours")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--model", type=Path, help="face model; the package's by default")
+    parser.add_argument("--noise", type=float, default=0.012, help="see FitSettings")
+    parser.add_argument("--prior", type=float, default=0.35, help="deviation of an activation")
+    parser.add_argument(
+        "--jaw-prior",
+        type=float,
+        help="of the jaw's own: 0.1 keeps it shut where lips alone part, for rows of teeth",
+    )
     options = parser.parse_args(arguments)
     model = MorphableModel.load(options.model) if options.model else MorphableModel.default()
     records = [read_records(path) for path in options.packs]
     pack = labelled_rows(records)
-    fit = fit_rows(model, pack, FitSettings(iterations=7, noise=0.012))
+    prior = torch.full((len(model.expression_names),), options.prior)
+    if options.jaw_prior is not None:
+        for name in JAW:
+            prior[model.expression_names.index(name)] = options.jaw_prior
+    fit = fit_rows(model, pack, FitSettings(7, options.noise, prior))
     save_fits(options.output, model, pack, fit, image_widths(records))
     quality = fit_quality(fit, pack.landmarks)
     print(f"median residual {quality.median():.4f} of the eye-corner distance; {options.output}")
