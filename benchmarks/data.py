@@ -27,7 +27,8 @@ from common import Timing, machine, measure
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.faces.dataset import FaceDataset, FaceSource
 from xpress.data_modules.faces.streams import FaceMaker
-from xpress.data_modules.mouths.dataset import MouthAugment, MouthDataset
+from xpress.data_modules.mouths.augmentation import MouthAugment
+from xpress.data_modules.mouths.dataset import MouthDataset
 from xpress.data_modules.mouths.streams import MouthMaker
 from xpress.data_modules.streaming.groups import OpenShards, groups_of
 from xpress.data_modules.streaming.stream import BatchMaker, RowStream, StreamLoader

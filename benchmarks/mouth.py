@@ -51,9 +51,10 @@ class Flat:
     size: int = 96
     ratio: float = 1.5
 
-    def __call__(self, picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `MouthPainter`."""
-        return np.full((self.size, self.size, 3), self.level, np.float32)
+        shares = np.zeros((self.size, self.size, 2), np.float32)
+        return np.full((self.size, self.size, 3), self.level, np.float32), shares
 
 
 def held(frame: np.ndarray, count: int, path: Path) -> list[tuple[Fraction, np.ndarray]]:

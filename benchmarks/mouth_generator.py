@@ -17,6 +17,7 @@ from common import machine, measure
 from torch.utils.flop_counter import FlopCounterMode
 
 from xpress.export.onnx import export_onnx_model
+from xpress.media.mouth_crop import INPUTS
 from xpress.models.mouth_gan.networks import MouthGenerator
 from xpress.models.mouth_gan.weights import load_generator
 
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 def _time(generator: MouthGenerator, size: int, path: Path) -> None:
-    shapes = {"filled": (3, size, size), "hole": (1, size, size)}
+    shapes = {name: (channels, size, size) for name, channels in INPUTS.items()}
     export_onnx_model(generator, path, shapes, "painted", 1e-3)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

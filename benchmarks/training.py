@@ -203,7 +203,9 @@ def mouths(module: pl.LightningModule, count: int) -> MouthBatch:
     hole[:, :, low:high, size // 4 : size * 3 // 4] = 1
     box = torch.tensor([size / 4 - 1, low - 1, size * 3 / 4 + 1, high + 1]).expand(count, 4)
     distance = torch.rand(count, 1, size, size) * 10
-    return MouthBatch(torch.rand(count, 3, size, size), hole, distance, box, torch.arange(count))
+    image, rows = torch.rand(count, 3, size, size), torch.arange(count)
+    teeth, reference = hole.repeat(1, 2, 1, 1), hole.repeat(1, 8, 1, 1)
+    return MouthBatch(image, hole, distance, box, teeth, reference, rows)
 
 
 def _row(name: str, watch: Watch, best: float) -> str:

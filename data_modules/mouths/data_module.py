@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader
 from xpress.data_modules.faces.data_module import Paths, _named, held_out
 from xpress.data_modules.faces.dataset import FaceSource
 from xpress.data_modules.faces.streams import part_of
+from xpress.data_modules.mouths.augmentation import MouthAugment
 from xpress.data_modules.mouths.dataset import (
     INNER,
     OUTER,
-    MouthAugment,
     MouthDataset,
     MouthSampler,
     RawMouths,
@@ -36,6 +36,7 @@ from xpress.batches import MouthBatch
 from xpress.errors import InputError
 from xpress.media.mouth_crop import SIZE
 from xpress.packs import read_records
+from xpress.packs.fitted_parameters import load_fits
 from xpress.packs.media_files import is_media
 from xpress.packs.pixels import load_pixels
 from xpress.preparation.mouth_packs import PackSettings, made_pack
@@ -67,6 +68,8 @@ class MouthCropsDataModule(LightningDataModule):
         open_more: how much more often a wide open mouth is drawn than one barely open.
         pack_weights: multiplies how often entries of `train` are drawn, by name (by one where not
             named) or one for each; not when streaming.
+        fits: file of the rows' face parameters, see `targets.load_fits`; without it the
+            generator is not told where the teeth are and has no reference. Streams take none.
         augment: how training crops vary.
         cache: "auto", "decoded" or "encoded", see `pixels.load_pixels`.
         pin_memory: page-locked batches, for a GPU.
@@ -93,6 +96,7 @@ class MouthCropsDataModule(LightningDataModule):
         least_width: float = 20.0,
         open_more: float = 3.0,
         pack_weights: Mapping[str, float] | Sequence[float] | None = None,
+        fits: str | os.PathLike | None = None,
         augment: MouthAugment | None = None,
         cache: str = "auto",
         pin_memory: bool = False,
@@ -111,6 +115,7 @@ class MouthCropsDataModule(LightningDataModule):
         self.holdout, self.open_more = holdout, open_more
         self.least_opening, self.least_width = least_opening, least_width
         self.pack_weights = _weights_of(pack_weights or {}, list(self.paths["train"]))
+        self.fits = fits
         self.augment = augment or MouthAugment()
         self.cache, self.pin_memory, self.seed = cache, pin_memory, seed
         self.pack_folder = pack_folder
@@ -185,7 +190,10 @@ class MouthCropsDataModule(LightningDataModule):
             raise InputError(f"{path}: no opened mouth with contours of the lips; add some")
         log.info("%s: %d of %d mouths are open", path, int(open_.sum()), len(records))
         records, pixels = load_pixels(records.select(np.flatnonzero(open_)), self.cache)
-        return FaceSource(records, pixels)
+        if self.fits is None:
+            return FaceSource(records, pixels)
+        keys = [f"{records.name}/{key}" for key in records.keys]
+        return FaceSource(records, pixels, load_fits(self.fits, keys)[0])
 
     def _setup_fit(self) -> None:
         if self.train_set is not None:

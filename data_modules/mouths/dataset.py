@@ -6,20 +6,29 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import albumentations as A
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
-from xpress.data_modules.augment import cut_flipped, to_grey
+from xpress.data_modules.augment import to_grey
 from xpress.data_modules.faces.dataset import FaceSource
+from xpress.data_modules.mouths.augmentation import LAYERS, MouthAugment
+from xpress.data_modules.mouths.references import clips_of, teeth_of
 from xpress.data_modules.resumable import Draw, ResumableSampler
 
 from xpress.batches import MouthBatch
 from xpress.media.crop import Crop
-from xpress.media.mouth_crop import MOUTH_RATIO, SIZE, hole_mask, mouth_crop
+from xpress.media.mouth_crop import (
+    MOUTH_RATIO,
+    SIZE,
+    hole_mask,
+    mouth_crop,
+    reference_layers,
+    shown_teeth,
+    teeth_masks,
+)
 from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.landmark_weights import LIPS_INNER
 from xpress.structures import ArrayStruct
@@ -31,79 +40,22 @@ OUTER = slice(48, 60)
 LOCAL_MARGIN, LOCAL_SMALLEST = 1.0, (16.0, 8.0)
 """Pixels around the hole in the local discriminator's box, and the box's least width and height."""
 
-
-@dataclass(frozen=True)
-class MouthAugment:
-    """How training crops differ from the canonical one.
-
-    Attributes:
-        ratio: range of the crop's side over the lips' width, log-uniform.
-        shift: standard deviation of the crop's centre in sides (cut at 2.5 deviations).
-        roll: largest roll in degrees.
-        flip: probability of the mirror image.
-        grey: probability of turning grey.
-        photometric: multiplies the probabilities of the changes of colour.
-        grow: range in pixels by which the hole grows (shrinks where negative), uniform; at
-            inference its outline comes from a mesh.
-        jolt: standard deviation in pixels of the hole's shift.
-        wobble: standard deviation in pixels of each point of its outline.
-    """
-
-    ratio: Sequence[float] = (1.3, 1.75)
-    shift: float = 0.03
-    roll: float = 15.0
-    flip: float = 0.5
-    grey: float = 0.05
-    photometric: float = 1.0
-    grow: Sequence[float] = (-1.0, 2.5)
-    jolt: float = 0.6
-    wobble: float = 0.4
-
-    def crop(self, rng: np.random.Generator, canonical: Crop) -> Crop:
-        """A crop near the canonical one."""
-        low, high = np.log(self.ratio[0] / MOUTH_RATIO), np.log(self.ratio[1] / MOUTH_RATIO)
-        zoom, roll = rng.random(2)
-        side = canonical.side * np.exp(low + (high - low) * zoom)
-        x, y = np.array(canonical.center) + self.shift * side * rng.standard_normal(2).clip(
-            -2.5, 2.5
-        )
-        angle = np.deg2rad(self.roll * (2 * roll - 1))
-        return Crop((float(x), float(y)), float(side), canonical.size, float(angle))
-
-    def hole(
-        self, rng: np.random.Generator, contour: Float[np.ndarray, "N 2"], size: int
-    ) -> UInt8[np.ndarray, "S S"]:
-        """The hole, not quite where the lips are."""
-        jolt = self.jolt * rng.standard_normal(2)
-        wobble = self.wobble * rng.standard_normal(contour.shape)
-        least, most = self.grow
-        return hole_mask(contour + jolt + wobble, size, float(rng.uniform(least, most)))
-
-    def filters(self) -> A.Compose:
-        """Changes of colour; nothing that blurs, because the truth must stay sharp."""
-
-        def p(value: float) -> float:
-            return min(value * self.photometric, 1.0)
-
-        return A.Compose(
-            [
-                A.RandomBrightnessContrast(0.25, 0.2, p=p(0.5)),
-                A.RandomGamma((70, 140), p=p(0.3)),
-                A.HueSaturationValue(8, 30, 15, p=p(0.4)),
-                A.RGBShift(12, 12, 12, p=p(0.2)),
-            ],
-            is_check_shapes=False,
-        )
+CHOICE = 3
+"""Rows of a clip among which a reference is chosen: a short video shows fewer teeth."""
+EDGE = 1.5
+"""Pixels from the lips of a reference that are not shown: labels are not exact."""
 
 
 @dataclass(frozen=True)
 class RawMouths(ArrayStruct):
-    """`MouthBatch` as workers hand it over: uint8 RGB (B, H, W, 3) and holes."""
+    """`MouthBatch` as workers hand it over: everything uint8, pictures (B, H, W, 3)."""
 
     image: UInt8[Tensor, "B H W 3"]
     hole: UInt8[Tensor, "B H W"]
     distance: Float[Tensor, "B H W"]
     box: Float[Tensor, "B 4"]
+    teeth: UInt8[Tensor, "B 2 H W"]
+    reference: UInt8[Tensor, "B 2 H W 4"]
     row: Int[Tensor, " B"]
 
     def __len__(self) -> int:
@@ -118,16 +70,20 @@ class RawMouths(ArrayStruct):
         """Floats in [0, 1], channels-last in memory, on the device the batch is on."""
         image = self.image.permute(0, 3, 1, 2).float().div_(255)
         hole, distance = self.hole[:, None].float(), self.distance[:, None]
-        return MouthBatch(image, hole, distance, self.box, self.row)
+        teeth = self.teeth.float().div_(255)
+        reference = self.reference.permute(0, 1, 4, 2, 3).flatten(1, 2).float().div_(255)
+        return MouthBatch(image, hole, distance, self.box, teeth, reference, self.row)
 
 
 class MouthDataset(Dataset):
     """Batches of mouth crops; rows of all sources are numbered on end.
 
     Args:
-        sources: labelled pictures whose contours are known, at least one.
+        sources: labelled pictures whose contours are known, at least one; where the teeth are
+            follows from their parameters, if they have any.
         size: pixels of the crop's side.
-        augment: how crops vary; None gives the canonical crop with the labelled hole.
+        augment: how crops vary; None gives the canonical crop with the labelled hole and, as the
+            reference, the clip's other row that shows most of the teeth.
         seed: of random choices for rows that carry no seed of their own.
     """
 
@@ -145,6 +101,9 @@ class MouthDataset(Dataset):
         self._row = np.concatenate([np.arange(n) for n in lengths])
         self.lips = np.concatenate([r.landmarks68[:, OUTER] for r in records])
         self.inner = np.concatenate([r.contours[:, INNER] for r in records])
+        self.teeth = np.concatenate([teeth_of(source) for source in self.sources])
+        self._clips = clips_of(records, np.isfinite(self.teeth).all((1, 2, 3, 4)))
+        self._teeth_shown: dict[int, float] = {}
         self._filters = augment.filters() if augment else None
         self._rng = np.random.default_rng(seed)
 
@@ -161,25 +120,26 @@ class MouthDataset(Dataset):
     def __getitems__(self, indices: Sequence[int]) -> RawMouths:
         """A batch."""
         made = [self._make(index) for index in indices]
-        image, hole, distance, box = (
-            torch.from_numpy(np.stack(column)) for column in zip(*made, strict=True)
-        )
+        columns = (torch.from_numpy(np.stack(column)) for column in zip(*made, strict=True))
         row = torch.tensor([int(index) for index in indices])
-        return RawMouths(image, hole, distance, box, row)
+        return RawMouths(*columns, row=row)
 
     def _make(self, index: int) -> tuple[np.ndarray, ...]:
         row, size = int(index), self.size
-        source = self.sources[self._source[row]]
-        image = source.pixels[int(self._row[row])]
         crop = mouth_crop(self.lips[row], MOUTH_RATIO, size)
         if self.augment is None:
-            pixels, matrix = cut_flipped(image, crop, False)
-            hole = hole_mask(_move(self.inner[row], matrix), size)
+            hole = hole_mask(crop.to_crop(self.inner[row]), size)
+            teeth = crop.to_crop(self.teeth[row])
+            reference = self._reference(self._most_teeth(self._others(row)), teeth)
+            pixels = crop.cut(self._picture(row))
         else:
-            pixels, hole = self._vary(index, image, crop, row)
-        return pixels, hole, *surroundings(hole)
+            pixels, hole, teeth, reference = self._vary(index, crop, row)
+        return pixels, hole, *surroundings(hole), teeth_masks(teeth, size), reference
 
-    def _vary(self, index, image, crop, row) -> tuple[np.ndarray, np.ndarray]:
+    def _picture(self, row: int) -> UInt8[np.ndarray, "H W 3"]:
+        return self.sources[self._source[row]].pixels[int(self._row[row])]
+
+    def _vary(self, index, crop, row) -> tuple[np.ndarray, ...]:
         assert self.augment is not None
         assert self._filters is not None
         rng = self._rng
@@ -187,14 +147,60 @@ class MouthDataset(Dataset):
             rng = np.random.default_rng(index.seed)
             self._filters.set_random_state(rng, random.Random(index.seed))
         flip = bool(rng.random() < self.augment.flip)
-        pixels, matrix = cut_flipped(image, self.augment.crop(rng, crop), flip)
-        inner = self.inner[row]
-        if flip:
-            inner = inner * (-1, 1) + (image.shape[1] - 1, 0)
-        hole = self.augment.hole(rng, _move(inner, matrix), self.size)
+        crop = self.augment.crop(rng, crop)
+        hole = self.augment.hole(rng, crop.to_crop(self.inner[row]), self.size)
+        teeth = self.augment.teeth(rng, crop.to_crop(self.teeth[row]))
+        reference = self._reference(self._partner(rng, row), teeth)
+        pictures = {"image": crop.cut(self._picture(row))}
+        pictures |= {name: layer[..., :3] for name, layer in zip(LAYERS, reference, strict=True)}
         if rng.random() < self.augment.grey:
-            pixels = to_grey(pixels)
-        return self._filters(image=pixels)["image"], hole
+            pictures = {name: to_grey(picture) for name, picture in pictures.items()}
+        pictures = self._filters(**pictures)
+        for name, layer in zip(LAYERS, reference, strict=True):
+            layer[..., :3] = np.where(layer[..., 3:] > 0, pictures[name], 0)
+        if flip:
+            middle = self.size - 1
+            teeth = teeth * (-1, 1) + (middle, 0)
+            hole, reference = hole[:, ::-1], reference[:, :, ::-1]
+            pictures["image"] = pictures["image"][:, ::-1]
+        made = pictures["image"], hole, teeth, reference
+        return tuple(np.ascontiguousarray(array) for array in made)
+
+    def _reference(self, partner: int | None, teeth: np.ndarray) -> UInt8[np.ndarray, "2 S S 4"]:
+        """What another row shows between its lips, laid on the wanted rows of teeth."""
+        if partner is None or not np.isfinite(teeth).all():
+            return np.zeros((2, self.size, self.size, 4), np.uint8)
+        # Cut upright first, so that a large picture does not alias.
+        crop = mouth_crop(self.lips[partner], MOUTH_RATIO, self.size)
+        pixels, inside = self._inside(partner, crop)
+        shown = np.dstack([pixels, np.full_like(inside, 255)]) * inside[..., None]
+        return reference_layers(shown, crop.to_crop(self.teeth[partner]), teeth, self.size)
+
+    def _inside(self, row: int, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
+        """A row's crop, and one safely between its lips."""
+        inside = hole_mask(crop.to_crop(self.inner[row]), crop.size, -EDGE)
+        return crop.cut(self._picture(row)), inside
+
+    def _partner(self, rng: np.random.Generator, row: int) -> int | None:
+        """Of some other rows of the clip the one that shows most of the teeth, or nobody."""
+        assert self.augment is not None
+        others = self._others(row)
+        alone = rng.random() < self.augment.alone
+        some = rng.integers(max(len(others), 1), size=CHOICE)
+        return None if alone or not len(others) else self._most_teeth(others[some])
+
+    def _most_teeth(self, rows: Int[np.ndarray, " M"]) -> int | None:
+        return max(rows.tolist(), key=self._shown_teeth, default=None)
+
+    def _others(self, row: int) -> Int[np.ndarray, " M"]:
+        clip = self._clips.get(row, np.zeros(0, int))
+        return clip[clip != row]
+
+    def _shown_teeth(self, row: int) -> float:
+        if row not in self._teeth_shown:
+            crop = mouth_crop(self.lips[row], MOUTH_RATIO, self.size)
+            self._teeth_shown[row] = shown_teeth(*self._inside(row, crop), crop.size / MOUTH_RATIO)
+        return self._teeth_shown[row]
 
 
 def as_made(batch: RawMouths) -> RawMouths:
@@ -264,7 +270,3 @@ def surroundings(
     center = np.array([x + width / 2, y + height / 2])
     box = np.concatenate([center - half, center + half])
     return distance.astype(np.float32), box.astype(np.float32)
-
-
-def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    return points @ matrix[:, :2].T + matrix[:, 2]

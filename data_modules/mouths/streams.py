@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 from xpress.data_modules.faces.dataset import FaceSource
+from xpress.data_modules.mouths.augmentation import MouthAugment
 from xpress.data_modules.mouths.dataset import (
     INNER,
     OUTER,
-    MouthAugment,
     MouthDataset,
     RawMouths,
     is_open,

@@ -54,6 +54,11 @@ class MouthBatch(ArrayStruct):
         distance: to the hole's edge, pixels.
         box: x0, y0, x1, y1 tight around the hole, edges of pixels' areas, for the local
             discriminator.
+        teeth: one where the upper and the lower row of teeth are, whatever hides them; zero
+            where that is not known.
+        reference: what another picture of the person shows between the lips, laid so that its
+            upper teeth lie on the upper row (RGB times how much is shown, and how much), then so
+            that its lower teeth lie on the lower row; zero without one.
         row: number of the row in its set.
     """
 
@@ -61,6 +66,8 @@ class MouthBatch(ArrayStruct):
     hole: Float[Tensor, "B 1 H W"]
     distance: Float[Tensor, "B 1 H W"]
     box: Float[Tensor, "B 4"]
+    teeth: Float[Tensor, "B 2 H W"]
+    reference: Float[Tensor, "B 8 H W"]
     row: Int[Tensor, " B"]
 
     def __len__(self) -> int:
@@ -70,6 +77,11 @@ class MouthBatch(ArrayStruct):
     def filled(self) -> Float[Tensor, "B 3 H W"]:
         """The picture with a white hole, as the generator takes it."""
         return self.image * (1 - self.hole) + self.hole
+
+    @property
+    def given(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the generator takes, in its order."""
+        return self.filled, self.hole, self.teeth, self.reference
 
     def composite(self, painted: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
         """Painted inside, the picture itself outside."""

@@ -43,7 +43,6 @@ RENDERED = [
 ]
 PAPER = ["model.size=64", "model.channels=16", "model.critic_channels=16"]  # else too large
 PLAIN_EYES = ["model.lpips=null", "model.weights.perceptual=0.0", "data.pack_weights=null"]
-MOUTHS = ["model.weights.perceptual=0.0"]  # VGG19's weights come from the network
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +77,7 @@ def test_a_preset_trains(preset: str, few: dict[str, Path], tmp_path: Path):
     limits = [text.replace("+", "") if general and "limit" in text else text for text in SMALL]
     parts = composed(preset, *task)
     if parts.task_name == "mouth_gan":
-        options = [*MOUTHS, f"data.train=[{few['mouths']}]"]
+        options = [f"data.train=[{few['mouths']}]"]
     elif parts.task_name == "eye_gan":
         limits = [text for text in limits if "data.cache" not in text]
         options = [*PLAIN_EYES, f"data.train=[{few['eyes']}]"]

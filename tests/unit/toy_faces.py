@@ -176,21 +176,24 @@ def mouth_files(tmp_path_factory):
     from onnx import TensorProto, helper
 
     size = 32
-    shape = {"filled": ["batch", 3, size, size], "hole": ["batch", 1, size, size]}
-    within = np.array([200, 80, 40], np.float32).reshape(1, 3, 1, 1) / 255
-    without = np.array([60, 200, 60], np.float32).reshape(1, 3, 1, 1) / 255
+    channels = {"filled": 3, "hole": 1, "teeth": 2, "reference": 8}
+    shape = {name: ["batch", count, size, size] for name, count in channels.items()}
+    within = np.array([200, 80, 40, 0, 0], np.float32).reshape(1, 5, 1, 1) / 255
+    without = np.array([60, 200, 60, 0, 0], np.float32).reshape(1, 5, 1, 1) / 255
     constants = {"within": within - without, "without": without, "nothing": np.zeros(1, np.float32)}
     nodes = [
         helper.make_node("Mul", ["hole", "within"], ["mixed"]),
         helper.make_node("Add", ["mixed", "without"], ["flat"]),
-        helper.make_node("Mul", ["filled", "nothing"], ["unused"]),
+        helper.make_node("Concat", ["filled", "teeth", "reference"], ["others"], axis=1),
+        helper.make_node("ReduceMean", ["others"], ["mean"]),
+        helper.make_node("Mul", ["mean", "nothing"], ["unused"]),
         helper.make_node("Add", ["flat", "unused"], ["painted"]),
     ]
     graph = helper.make_graph(
         nodes,
         "mouth",
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shape.items()],
-        [helper.make_tensor_value_info("painted", TensorProto.FLOAT, shape["filled"])],
+        [helper.make_tensor_value_info("painted", TensorProto.FLOAT, ["batch", 5, size, size])],
         [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

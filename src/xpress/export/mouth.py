@@ -9,7 +9,7 @@ from typing import Any
 
 from xpress.export.generator import write_generator
 from xpress.export.weights import checkpoint_settings
-from xpress.media.mouth_crop import MOUTH_RATIO
+from xpress.media.mouth_crop import INPUTS, MOUTH_RATIO
 from xpress.models.mouth_gan.module import MouthGAN
 from xpress.models.mouth_gan.networks import MouthGenerator
 from xpress.models.mouth_gan.weights import read_generator_weights
@@ -27,8 +27,8 @@ def export_mouth_generator(
     """Write `mouth.safetensors`, `mouth.onnx` and `mouth.json` from the averaged generator.
 
     Weights are kept in half precision; the ONNX model computes with the same rounded numbers. It
-    has inputs "filled" (B, 3, size, size), RGB in [0, 1] with the hole white, and
-    "hole" (B, 1, size, size), one inside; its output is "painted" (B, 3, size, size).
+    has the inputs "filled", "hole", "teeth" and "reference" and the output "painted", all
+    (B, channels, size, size) as `MouthGenerator.forward` takes and gives them.
 
     Args:
         checkpoint: of `train.py task=mouth_gan`.
@@ -70,6 +70,6 @@ def _write(
     generator: MouthGenerator, settings: dict[str, Any], target: Path, card: Mapping[str, Any]
 ) -> list[Path]:
     size = settings["size"]
-    shapes = {"filled": (3, size, size), "hole": (1, size, size)}
+    shapes = {name: (channels, size, size) for name, channels in INPUTS.items()}
     details = {"size": size, "ratio": MOUTH_RATIO, "network": settings, **card}
     return write_generator(generator, target, "mouth", shapes, "painted", TOLERANCE, details)

@@ -29,6 +29,7 @@ class MobileUNet(nn.Module):
         channels: of the maps at full (after the last doubling), half, quarter … resolution.
         repeats: blocks of each stage of the encoder.
         expansion: of the inverted residuals.
+        hidden: channels of the last map but one; four more than at full resolution by default.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class MobileUNet(nn.Module):
         channels: Sequence[int],
         repeats: Sequence[int],
         expansion: int = 3,
+        hidden: int | None = None,
     ) -> None:
         super().__init__()
         if len(repeats) != len(channels) - 1:
@@ -66,9 +68,10 @@ class MobileUNet(nn.Module):
         self.shuffle = nn.Sequential(
             convolution(channels[1], 4 * channels[0], 1), nn.PixelShuffle(2)
         )
+        hidden = hidden or channels[0] + 4
         self.paint = nn.Sequential(
-            convolution(inputs + channels[0], channels[0] + 4, 3),
-            nn.Conv2d(channels[0] + 4, outputs, 3, padding=1),
+            convolution(inputs + channels[0], hidden, 3),
+            nn.Conv2d(hidden, outputs, 3, padding=1),
         )
 
     def maps(self, full: Float[Tensor, "B inputs H W"]) -> Float[Tensor, "B outputs H W"]:

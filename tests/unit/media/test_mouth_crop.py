@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from xpress.batches import MouthBatch
-from xpress.media.mouth_crop import hole_mask, mouth_crop
+from xpress.media.mouth_crop import (
+    hole_mask,
+    mouth_crop,
+    reference_layers,
+    row_alignment,
+    shown_teeth,
+    teeth_masks,
+)
 
 SQUARE = np.array([[20.0, 30.0], [60.0, 30.0], [60.0, 70.0], [20.0, 70.0]])
 
@@ -92,8 +100,76 @@ def test_the_hole_is_white_and_nothing_else():
     picture = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
     mask = torch.from_numpy(hole)[None, None].float()
     box, row = torch.zeros(1, 4), torch.zeros(1, dtype=torch.long)
-    batch = MouthBatch(picture, mask, mask, box, row)
+    batch = MouthBatch(
+        picture, mask, mask, box, mask.repeat(1, 2, 1, 1), mask.repeat(1, 8, 1, 1), row
+    )
     expected = torch.from_numpy(filled).permute(2, 0, 1)[None] / 255
     assert torch.equal(batch.filled, expected)
     torch.testing.assert_close(batch.composite(expected), expected)
     torch.testing.assert_close(batch.composite(picture), picture)
+
+
+def rows_of_teeth(shift=(0.0, 0.0), zoom: float = 1.0, angle: float = 0.0) -> np.ndarray:
+    """An upper row from 30 to 40 and a lower one from 50 to 60, 20 to 70 across; moved."""
+    x = np.linspace(20, 70, 6)
+    rows = np.array([[(40, 30), (50, 60)][n] for n in range(2)], float)
+    points = np.stack(np.broadcast_arrays(x, rows[..., None]), axis=-1)
+    c, s = zoom * np.cos(angle), zoom * np.sin(angle)
+    return points @ np.array([[c, s], [-s, c]]) + shift
+
+
+def test_rows_of_teeth_are_filled_from_edge_to_gums():
+    masks = teeth_masks(rows_of_teeth(), 96)
+    for mask, (top, bottom) in zip(masks, ((30, 40), (50, 60)), strict=True):
+        expected = np.zeros((96, 96), bool)
+        expected[top : bottom + 1, 20:71] = True
+        assert mask[top + 1 : bottom, 21:70].min() == 255
+        assert mask[~cv2.dilate(expected.astype(np.uint8), np.ones((3, 3))).astype(bool)].max() == 0
+    moved = teeth_masks(rows_of_teeth((0.5, 0.5)), 96).astype(int)
+    assert ((moved > 20) & (moved < 235)).sum() > 50  # a soft edge
+    assert not teeth_masks(np.full((2, 2, 6, 2), np.nan), 96).any()
+    assert teeth_masks(rows_of_teeth(zoom=1e7), 96).shape == (2, 96, 96)
+
+
+def test_a_row_is_laid_on_the_row_by_the_similarity_between_them():
+    before = rows_of_teeth()
+    after = rows_of_teeth((12.0, -7.0), 1.3, 0.2)
+    matrix = row_alignment(before[0], after[0])
+    found = before[0] @ matrix[:, :2].T + matrix[:, 2]
+    np.testing.assert_allclose(found, after[0], atol=1e-9)
+    expected = cv2.estimateAffinePartial2D(
+        before[0].reshape(-1, 2), after[0].reshape(-1, 2), method=cv2.LMEDS
+    )[0]
+    np.testing.assert_allclose(matrix, expected, atol=1e-6)
+    assert row_alignment(before[0], rows_of_teeth(angle=3.0)[0]) is None  # upside down
+    assert row_alignment(before[0], np.full_like(before[0], np.nan)) is None
+
+
+def test_each_layer_of_the_reference_follows_its_own_row():
+    rng = np.random.default_rng(0)
+    picture = np.zeros((96, 96, 4), np.uint8)
+    picture[30:61, 20:71] = [*rng.integers(50, 200, 3), 255]
+    before, after = rows_of_teeth(), rows_of_teeth()
+    after[0] += (3, 0)
+    after[1] += (0, 15)
+    upper, lower = reference_layers(picture, before, after, 96)
+    assert np.array_equal(upper[:, 3:], picture[:, :-3])
+    assert np.array_equal(lower[15:], picture[:-15])
+    nothing = reference_layers(picture, np.full_like(before, np.nan), after, 96)
+    assert not nothing.any()
+
+
+def test_teeth_are_what_is_pale_and_bright_between_the_lips():
+    picture = np.full((96, 96, 3), (200, 150, 130), np.uint8)
+    inside = np.zeros((96, 96), np.uint8)
+    inside[40:60, 20:76] = 1
+    colors = {"teeth": (215, 205, 190), "tongue": (190, 110, 110), "dark": (30, 15, 15)}
+    shown = {}
+    for name, color in colors.items():
+        picture[50:60, 20:76] = (30, 15, 15)
+        picture[40:50, 20:76] = color
+        shown[name] = shown_teeth(picture, inside, 64.0)
+    assert shown["teeth"] == pytest.approx(10 * 56 / 64**2)
+    assert shown["tongue"] == shown["dark"] == 0
+    assert shown_teeth(picture, np.zeros_like(inside), 64.0) == 0
+    assert shown_teeth(picture, np.ones_like(inside), 64.0) == 0

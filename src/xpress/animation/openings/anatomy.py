@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int, Int32
 from xpress.morphable.face_model import FaceModel, LinearFaceModel
 from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.landmark_weights import FIRST_IRIS, LIDS, LIPS_INNER
+from xpress.morphable.teeth import teeth_rows
 
 MOUTH_PARTS = ("mouth_socket", "gums_tongue", "teeth_upper", "teeth_lower")
 IRISES = (FIRST_IRIS + 5, FIRST_IRIS)
@@ -87,6 +88,8 @@ class Anatomy:
         mouth, eyes: surroundings and interior of the openings; left eye first.
         gaze: (2, Ke, 3) offsets of the left and of the right iris's centre under each expression.
         lips: embedding (corners and weights) of the outer lips, the 68 landmarks' rows 48 to 59.
+        rim_distance: (V,) centimetres of the mean shape from the nearest lid or lip.
+        teeth: vertices of both rows, see `xpress.morphable.teeth`.
     """
 
     def __init__(self, model: LinearFaceModel) -> None:
@@ -108,6 +111,7 @@ class Anatomy:
         self.gaze = np.stack(
             [(model.expression_basis[:, c[0]] * w[0][:, None]).sum(1) for c, w in irises]
         )
+        self.teeth = teeth_rows(model)
         half = len(LIDS) // 2
         self.eyes = [
             self._surroundings(
@@ -119,6 +123,8 @@ class Anatomy:
             )
             for side, (name, lids) in enumerate((("left", LIDS[half:]), ("right", LIDS[:half])))
         ]
+        rims = [rim.feet(mean, np.arange(len(mean)))[2] for rim in (self.mouth, *self.eyes)]
+        self.rim_distance = np.min(rims, axis=0).astype(np.float32)
 
         self.moving = np.zeros(len(mean), np.float32)
         for triangles in (self.skin, self.mouth.triangles, *(e.triangles for e in self.eyes)):

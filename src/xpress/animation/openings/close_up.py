@@ -159,39 +159,6 @@ def paint_interior(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def own_interior(face_index, barycentrics, part, triangles, source, layer, trusted, out):
-    """The target's own pixels where they show the same interior part, and how surely they do.
-
-    Args:
-        face_index: as of `paint_interior`, like what follows.
-        barycentrics: (h, w, 3).
-        part: (h, w), negative cells are left alone.
-        triangles: (F, 3).
-        source: (V, 2).
-        layer: (h, w, 3) uint8.
-        trusted: (P, h, w).
-        out: (h, w, 4) float32, the colour times the trust, and the trust.
-    """
-    for row in range(part.shape[0]):
-        for column in range(part.shape[1]):
-            p = part[row, column]
-            if p < 0:
-                continue
-            f = face_index[row, column]
-            x = y = np.float32(0)
-            for n in range(3):
-                v, w = triangles[f, n], barycentrics[row, column, n]
-                x += w * source[v, 0]
-                y += w * source[v, 1]
-            t, red, green, blue = _look_up(x, y, p, layer, trusted)
-            out[row, column, 0] = t * red
-            out[row, column, 1] = t * green
-            out[row, column, 2] = t * blue
-            out[row, column, 3] = t
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
 def _look_up(x, y, p, layer, trusted):
     """Trust in a part at a point of the target's layer, and the layer's colour there."""
     height, width = layer.shape[:2]

@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from xpress.animation.openings.anatomy import OTHER, Anatomy
-from xpress.animation.openings.close_up import Seen, own_interior
+from xpress.animation.openings.anatomy import Anatomy
 from xpress.animation.openings.mouth import MouthOpening
 from xpress.animation.openings.opening import color_share, tinted
+from xpress.animation.openings.teeth import TeethView, better
 from xpress.animation.warping.compositing import blend, inside, intersect
 from xpress.animation.warping.raster import Grid
 from xpress.media.crop import Crop
-from xpress.media.mouth_crop import mouth_crop
+from xpress.media.mouth_crop import mouth_crop, teeth_masks
 
 GROWTH = 2.0
 """Pixels of the crop by which the painted hole is larger than the one that is shown."""
@@ -25,10 +25,6 @@ FULL, REACH = 1.0, 3.0
 """Pixels of the crop outside the hole up to which it is shown in full, and where that ends."""
 STEP = 0.03
 """Between two sides of the crop, of their logarithm."""
-GLIMPSE, SMILE = 0.062, 0.075
-"""Area of the inside that the target shows, over the mouth's width squared: up to the first its
-own pixels are not shown again, because half a row of teeth fits no other half; from the second
-they are."""
 OVERSAMPLED = 1.25
 """Pixels of a shrunk picture to one of the crop, at least."""
 
@@ -41,13 +37,29 @@ class MouthPainter(Protocol):
     ratio: float
 
     def __call__(
-        self, picture: UInt8[np.ndarray, "S S 3"], hole: Float32[np.ndarray, "S S"]
-    ) -> Float32[np.ndarray, "S S 3"]:
-        """The crop, RGB 0 to 255, painted where the hole is one and a little around it."""
+        self,
+        picture: UInt8[np.ndarray, "S S 3"],
+        hole: Float32[np.ndarray, "S S"],
+        teeth: UInt8[np.ndarray, "2 S S"],
+        reference: UInt8[np.ndarray, "2 S S 4"],
+    ) -> tuple[Float32[np.ndarray, "S S 3"], Float32[np.ndarray, "S S 2"]]:
+        """Paint a crop where the hole is one and a little around it.
+
+        Args:
+            picture: RGB.
+            hole: one where it is to be painted.
+            teeth: see `mouth_crop.teeth_masks`.
+            reference: see `mouth_crop.reference_layers`.
+
+        Returns:
+            RGB 0 to 255, and the share of each layer of the reference in it.
+        """
 
 
 class GeneratedMouth(MouthOpening):
-    """Shows what a generator paints between new lips.
+    """Shows what a generator paints between new lips, and keeps the target's own teeth in mind.
+
+    One face: what a frame of a video shows of its teeth is there in all that follow.
 
     Args:
         anatomy: of the face model.
@@ -59,23 +71,25 @@ class GeneratedMouth(MouthOpening):
         self, anatomy: Anatomy, albedo: Float32[np.ndarray, "V 3"], painter: MouthPainter
     ) -> None:
         super().__init__(anatomy, albedo)
-        self._lips = anatomy.lips
+        self._lips, self._teeth = anatomy.lips, anatomy.teeth
         self.painter = painter
-        self._prepared = False
+        self._view: TeethView | None = None
 
     def _prepare(self, own, projected, light) -> None:
-        super()._prepare(own, projected, light)
+        seen = self.close_up.draw(projected)
+        self._prepare_lips(own, projected, seen)
         self._color_share = color_share(own)
-        area = float(self.trusted.sum()) / self.close_up.cell_width**2
-        share = min(max((area - GLIMPSE) / (SMILE - GLIMPSE), 0.0), 1.0)
-        # A video shows other teeth in every frame, and what is taken from them would flicker.
-        self._own_share = 0.0 if self._prepared else share
-        self._prepared = True
         self._own_crop = crop = self._canonical(projected)
         (x, y), reach = crop.center, crop.side
         self._area = int(x - reach), int(y - reach), int(x + reach) + 1, int(y + reach) + 1
         # One factor for all frames: another one would be another picture.
         self._shrink = max(int(crop.side / crop.size / OVERSAMPLED), 1)
+        hole, share = self.hole(seen)
+        if share > 0:
+            depth = cv2.distanceTransform(hole, cv2.DIST_L2, 5)
+            depth = depth * np.float32(crop.zoom / self.grid.zoom[0])
+            view = TeethView.of(own, depth, self.grid, crop, self._rows(projected))
+            self._view = better(self._view, view)
 
     def paint(self, projected, flow, over, below):
         """As `Opening.paint`; the generator is called only where the mouth is open."""
@@ -91,21 +105,24 @@ class GeneratedMouth(MouthOpening):
         distance = distance * np.float32(crop.zoom / self.grid.zoom[0])
         alpha = self.grid.to_pixels(_faded(distance) * np.float32(share))
         unknown = self._in_crop(distance, crop, BEYOND) <= GROWTH
-        if self._own_share == 0:
-            around = self._around(crop, color, over, below)
-            self._lay(self._painted(around, unknown), crop, alpha, color)
-            return color, self._fade
-        own = self._own_inside(seen, hole)
-        unknown &= self._in_crop(np.ascontiguousarray(own[..., 3]), crop, 0.0) < 0.5
-        own = self.grid.to_pixels(own)
-        own, trust = own[..., :3], own[..., 3:]
-        around = self._around(crop, own + (1 - trust) * color, over, below)
-        self._lay(self._painted(around, unknown), crop, alpha, color)
-        color += alpha[..., None] * (own - trust * color)
+        around = self._around(crop, color, over, below)
+        rows = self._rows(projected)
+        painted, taken = self._painted(around, unknown, crop, rows)
+        self._lay(painted, taken, crop, alpha, color, rows)
         return color, self._fade
 
-    def _painted(self, around, unknown) -> Float32[np.ndarray, "S S 3"]:
-        return tinted(self.painter(around, unknown.astype(np.float32)), self._color_share)
+    def _painted(self, around, unknown, crop: Crop, rows) -> tuple[np.ndarray, np.ndarray]:
+        rows, size = crop.to_crop(rows), crop.size
+        reference = np.zeros((2, size, size, 4), np.uint8)
+        if self._view is not None:
+            reference = self._view.layers(rows, size)
+        hole = unknown.astype(np.float32)
+        painted, taken = self.painter(around, hole, teeth_masks(rows, size), reference)
+        return tinted(painted, self._color_share), taken
+
+    def _rows(self, projected: Float32[np.ndarray, "V 3"]) -> Float64[np.ndarray, "2 2 N 2"]:
+        """The rows of teeth in pixels of the picture."""
+        return projected[self._teeth, :2].astype(np.float64)
 
     def _canonical(self, projected: Float32[np.ndarray, "V 3"]) -> Crop:
         corners, weights = self._lips
@@ -155,8 +172,8 @@ class GeneratedMouth(MouthOpening):
             borderValue=beyond,
         )
 
-    def _lay(self, painted, crop: Crop, alpha, color) -> None:
-        """Mix the painted crop into the box's colours in place."""
+    def _lay(self, painted, taken, crop: Crop, alpha, color, rows) -> None:
+        """Mix the painted crop into the box's colours in place, finer where the target is."""
         x, y, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
         box = np.s_[y : y + height, x : x + width]
         matrix = crop.matrix
@@ -172,23 +189,12 @@ class GeneratedMouth(MouthOpening):
             flags=interpolation | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
+        if self._view is not None and crop.zoom < 1:
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            share = cv2.warpAffine(taken, matrix, (width, height), flags=flags)
+            self._view.add_detail(shown, share, rows - self.grid.box[:2] - np.array([x, y]))
         np.clip(shown, 0, 255, out=shown)
         color[box] += alpha[box][..., None] * (shown - color[box])
-
-    def _own_inside(self, seen: Seen, hole) -> Float32[np.ndarray, "h w 4"]:
-        """The target's own teeth and gums where it shows them: colour times trust, and trust."""
-        own = np.zeros((*hole.shape, 4), np.float32)
-        own_interior(
-            seen.face_index,
-            seen.barycentrics,
-            np.where(hole, seen.part, np.int32(OTHER)),
-            self.close_up.triangles,
-            self.source,
-            self.layer,
-            self.trusted,
-            own,
-        )
-        return own * np.float32(self._own_share)
 
 
 def _faded(distance: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:

@@ -56,6 +56,10 @@ class MouthOpening(Opening):
         vivid = albedo * (albedo @ LUMA)[:, None] ** (LIFT - 1)
         self.albedo = (vivid + albedo**LIFT) / 2 + DARKEST
 
+    def _prepare_lips(self, own, projected, seen: Seen) -> None:
+        rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
+        self.skin = self._lip_skin(own, rim, seen)
+
     def _prepare(self, own, projected, light) -> None:
         self.layer = cv2.resize(own, self.grid.size[::-1], interpolation=cv2.INTER_LINEAR)
         seen = self.close_up.draw(projected)
@@ -63,8 +67,7 @@ class MouthOpening(Opening):
         self.source = self.grid.to_cells(projected[self.close_up.vertices])[:, :2].copy()
         colors = self.albedo * _soft_light(light) * 255
         self.colors = self._match_teeth(tinted(colors, color_share(own)), seen)
-        rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
-        self.skin = self._lip_skin(own, rim, seen)
+        self._prepare_lips(own, projected, seen)
 
     def _lip_skin(self, own, rim, seen: Seen) -> UInt8[np.ndarray, "h w 3"]:
         """Lips where the opening is.

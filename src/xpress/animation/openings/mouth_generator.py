@@ -11,8 +11,8 @@ from jaxtyping import Float32, UInt8
 
 from xpress.errors import InputError
 from xpress.extraction.onnx_sessions import open_session
+from xpress.media.mouth_crop import INPUTS
 
-INPUTS = ("filled", "hole")
 OUTPUT = "painted"
 
 
@@ -37,30 +37,38 @@ class MouthGeneratorSession:
         self._session = open_session(path, threads, "mouth generator")
         shapes = {i.name: list(i.shape[1:]) for i in self._session.get_inputs()}
         size = [self.size, self.size]
-        if shapes != {"filled": [3, *size], "hole": [1, *size]}:
+        wanted = {name: [n, *size] for name, n in INPUTS.items()}
+        if shapes != wanted:
             raise InputError(
-                f"{path}: takes no pictures and holes of {self.size} pixels, as its card says; "
-                "export both together"
+                f"{path}: takes no pictures, holes, teeth and references of {self.size} pixels, "
+                "as its card says; train and export with this version"
             )
 
     def __call__(
-        self, picture: UInt8[np.ndarray, "S S 3"], hole: Float32[np.ndarray, "S S"]
-    ) -> Float32[np.ndarray, "S S 3"]:
-        """Paint a crop's hole.
+        self,
+        picture: UInt8[np.ndarray, "S S 3"],
+        hole: Float32[np.ndarray, "S S"],
+        teeth: UInt8[np.ndarray, "2 S S"],
+        reference: UInt8[np.ndarray, "2 S S 4"],
+    ) -> tuple[Float32[np.ndarray, "S S 3"], Float32[np.ndarray, "S S 2"]]:
+        """Paint a crop's hole; see `generated_mouth.MouthPainter`.
 
-        Args:
-            picture: RGB; what it shows in the hole does not matter.
-            hole: one where the picture is to be painted.
-
-        Returns:
-            RGB 0 to 255 of the whole crop; it holds in the hole and in a rim of a few pixels.
+        What the picture shows in the hole does not matter. The painting holds in the hole and in
+        a rim of a few pixels.
         """
-        filled = np.empty((1, 3, self.size, self.size), np.float32)
-        np.multiply(picture.transpose(2, 0, 1), np.float32(1 / 255), out=filled[0])
+        filled = _channels_first(picture)
         filled += hole * (1 - filled)
-        given = dict(zip(INPUTS, (filled, hole[None, None]), strict=True))
-        painted = self._session.run([OUTPUT], given)[0][0]
-        return np.ascontiguousarray(painted.transpose(1, 2, 0)) * np.float32(255)
+        layers = np.concatenate([_channels_first(layer) for layer in reference])
+        rows = teeth * np.float32(1 / 255)
+        values = (filled[None], hole[None, None], rows[None], layers[None])
+        given = dict(zip(INPUTS, values, strict=True))
+        painted = self._session.run([OUTPUT], given)[0][0].transpose(1, 2, 0)
+        return painted[..., :3] * np.float32(255), np.ascontiguousarray(painted[..., 3:])
+
+
+def _channels_first(picture: UInt8[np.ndarray, "S S C"]) -> Float32[np.ndarray, "C S S"]:
+    out = np.empty((picture.shape[2], *picture.shape[:2]), np.float32)
+    return np.multiply(picture.transpose(2, 0, 1), np.float32(1 / 255), out=out)
 
 
 def read_crop(card: Path) -> tuple[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -166,9 +167,10 @@ class EyeGAN(AdversarialPainter):
             outputs |= {"telea": batch.composite(filled)}
         for name, output in outputs.items():
             figures = hole_figures(output, truth, batch.region)
-            columns = [figures[n] for n in FIGURES]
+            figures["lpips"] = torch.full_like(figures["l1"], torch.nan)
             if self._lpips[0] is not None:
-                columns.append(self._distance(output, truth))
+                figures["lpips"] = self._distance(output, truth)
+            columns = [figures[n] for n in FIGURES]
             rows = self._rows.setdefault(dataloader_idx, {}).setdefault(name, [])
             rows.append((batch.row, torch.stack(columns, dim=1)))
 
@@ -199,9 +201,8 @@ class EyeGAN(AdversarialPainter):
             for method, rows in methods.items():
                 columns = (torch.cat(column) for column in zip(*rows, strict=True))
                 row, values = (gather_rows(column) for column in columns)
-                figures = summarize([(row, values[:, : len(FIGURES)])])
-                if values.shape[1] > len(FIGURES):
-                    figures["lpips"] = float(values[:, len(FIGURES)].mean())
+                found = summarize([(row, values)])
+                figures = {n: v for n, v in found.items() if math.isfinite(v)}
                 prefix = f"{stage}/{name}" + ("" if method == "output" else f"/{method}")
                 self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()}, sync_dist=True)
                 if method == "output":

@@ -23,7 +23,7 @@ class MouthLossWeights:
         l1: absolute difference inside the hole.
         boundary: how much more the hole's edge counts than its middle.
         surroundings: L1 outside, next to the edge, where the painting is faded in.
-        perceptual: differences of VGG19's features.
+        perceptual: LPIPS of the crop around the hole; off where `MouthGAN` is given no network.
         adversarial_global: the global discriminator's verdict.
         adversarial_local: the local one's.
         features_global: differences of the global discriminator's layers.
@@ -33,7 +33,7 @@ class MouthLossWeights:
     l1: float = 45.0
     boundary: float = 2.0
     surroundings: float = 0.3
-    perceptual: float = 0.0
+    perceptual: float = 10.0
     adversarial_global: float = 1.0
     adversarial_local: float = 1.0
     features_global: float = 10.0

@@ -15,8 +15,8 @@ from torch import Tensor
 TELEA_RADIUS = 3
 """Pixels around the hole that OpenCV's inpainting looks at."""
 SSIM_WINDOW = 7
-FIGURES = ("l1", "ssim", "gradient", "gradient_truth", "pixels")
-"""Columns of the rows that `summarize` takes, see `hole_figures`."""
+FIGURES = ("l1", "ssim", "gradient", "gradient_truth", "pixels", "lpips")
+"""Columns of the rows that `summarize` takes: of `hole_figures`, and the crop's LPIPS."""
 
 
 def hole_figures(
@@ -65,22 +65,33 @@ def summarize(rows: Sequence[tuple[Tensor, Tensor]]) -> dict[str, float]:
     """Means over all pixels of all holes of a set.
 
     Args:
-        rows: numbers of rows (N,) and their `FIGURES` (N, 5), batch by batch; a row that comes
+        rows: numbers of rows (N,) and their `FIGURES` (N, 6), batch by batch; a row that comes
             twice counts once.
 
     Returns:
-        `l1` (RGB in [0, 1]), `ssim`, and `sharpness`: mean gradient magnitude over the truth's.
+        `l1` (RGB in [0, 1]), `ssim`, `sharpness`: mean gradient magnitude over the truth's, and
+        `lpips`: mean over the crops, not finite where it was not measured.
     """
     number = torch.cat([n for n, _ in rows]).cpu().numpy()
     _, first = np.unique(number, return_index=True)
-    values = torch.cat([v for _, v in rows]).double().cpu().numpy()[first].sum(0)
-    sums = dict(zip(FIGURES, values.tolist(), strict=True))
+    values = torch.cat([v for _, v in rows]).double().cpu().numpy()[first]
+    sums = dict(zip(FIGURES, values.sum(0).tolist(), strict=True))
     pixels = max(sums["pixels"], 1.0)
     return {
         "l1": sums["l1"] / pixels,
         "ssim": sums["ssim"] / pixels,
         "sharpness": sums["gradient"] / max(sums["gradient_truth"], 1e-9),
+        "lpips": sums["lpips"] / max(len(values), 1),
     }
+
+
+METHODS = (
+    ("generator", ""),
+    ("without reference", "alone/"),
+    ("Telea", "telea/"),
+    ("mean mouth", "mean/"),
+)
+"""What is measured, as it is told and as it is logged."""
 
 
 def figure_table(metrics: Mapping[str, Tensor | float], stage: str) -> str:
@@ -88,16 +99,17 @@ def figure_table(metrics: Mapping[str, Tensor | float], stage: str) -> str:
     sets = sorted({n.split("/")[1] for n in metrics if n.startswith(f"{stage}/") and "l1" in n})
     lines = []
     for name in sets:
-        lines.append(f"{name}, inside the hole      L1     SSIM  sharpness")
-        for label, part in (("generator", ""), ("Telea", "telea/"), ("mean mouth", "mean/")):
+        lines.append(f"{name}, inside the hole      L1     SSIM  sharpness  LPIPS")
+        for label, part in METHODS:
             prefix = f"{stage}/{name}/{part}"
             if f"{prefix}l1" in metrics:
-                l1, likeness, sharp = (
-                    float(metrics[prefix + n]) for n in ("l1", "ssim", "sharpness")
+                l1, likeness, sharp, lpips = (
+                    float(metrics.get(prefix + n, float("nan")))
+                    for n in ("l1", "ssim", "sharpness", "lpips")
                 )
-                lines.append(f"  {label:<20} {l1:8.4f} {likeness:8.3f} {sharp:8.2f}")
+                lines.append(f"  {label:<20} {l1:8.4f} {likeness:8.3f} {sharp:8.2f} {lpips:8.4f}")
         own = float(metrics[f"{stage}/{name}/l1"])
-        for label, part in (("Telea", "telea/"), ("mean mouth", "mean/")):
+        for label, part in METHODS[2:]:
             other = metrics.get(f"{stage}/{name}/{part}l1")
             if other is not None:
                 lines.append(f"  L1 over that of {label}: {own / float(other):.3f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from xpress.batches import MouthBatch
 from xpress.errors import InputError
+from xpress.losses.lpips import load_lpips
 from xpress.media.mouth_crop import SIZE
 from xpress.models.adversarial_painter import AdversarialPainter, channels_last
 from xpress.models.gather import gather_rows
@@ -20,8 +22,10 @@ from xpress.models.mouth_gan.losses import ADVERSARIAL, MouthLossWeights
 from xpress.models.mouth_gan.metrics import FIGURES, figure_table, hole_figures, summarize, telea
 from xpress.models.mouth_gan.networks import MouthGenerator, PatchDiscriminator, crop_boxes
 from xpress.models.mouth_gan.pictures import sample_grid
-from xpress.models.mouth_gan.vgg import load_vgg19, perceptual_loss
 from xpress.models.mouth_gan.weights import load_generator
+
+LOOK = (64, 96)
+"""Height and width at which LPIPS looks at the box around the hole."""
 
 
 class MouthGAN(AdversarialPainter):
@@ -48,6 +52,11 @@ class MouthGAN(AdversarialPainter):
         decay_from: share of the epochs after which learning rates fall linearly to zero.
         ema_decay: of the generator's moving average, which is validated and exported.
         init_from: a checkpoint or safetensors whose generator to start from.
+        trained: parts of the generator that are trained (`down`, `reduce`, `up`, `shuffle`,
+            `paint`), with its batch norms as they are; all of it where empty. The last two cost
+            a quarter of a step.
+        lpips: weights of LPIPS, see `losses.lpips.load_lpips`; without them there is neither the
+            perceptual loss nor that figure.
     """
 
     def __init__(
@@ -68,6 +77,8 @@ class MouthGAN(AdversarialPainter):
         decay_from: float = 0.6,
         ema_decay: float = 0.998,
         init_from: str | None = None,
+        trained: Sequence[str] = (),
+        lpips: str | None = None,
     ) -> None:
         super().__init__()
         if adversarial not in ADVERSARIAL:
@@ -79,21 +90,26 @@ class MouthGAN(AdversarialPainter):
             raise InputError(f"model.size={size}: give a multiple of {generator.stride}")
         if init_from:
             load_generator(generator, init_from)
+        if unknown := set(trained) - {name for name, _ in generator.named_children()}:
+            raise InputError(f"model.trained: the generator has no {', '.join(sorted(unknown))}")
+        for name, part in generator.named_children():
+            part.requires_grad_(not trained or name in trained)
         discriminators = {
             "global": PatchDiscriminator(4, discriminator_channels),
             "local": PatchDiscriminator(4, local_channels),
         }
         self.take(generator, discriminators, ema_decay)
         # Held in a list: published weights are neither checkpointed nor averaged.
-        self._vgg = [load_vgg19() if self.weights.perceptual > 0 else None]
-        if not (self.judges or self.weights.l1 > 0 or self._vgg[0]):
+        self._lpips = [load_lpips(lpips) if lpips else None]
+        perceptual = self.weights.perceptual > 0 and lpips
+        if not (self.judges or self.weights.l1 > 0 or perceptual):
             raise InputError("model.weights: every loss is off; give at least l1 a weight")
         self._rows: dict[int, dict[str, list[tuple[Tensor, Tensor]]]] = {}
 
-    def forward(self, filled: Tensor, hole: Tensor) -> Tensor:
+    def forward(self, *given: Tensor) -> Tensor:
         """The averaged generator's painting; see `MouthGenerator.forward`."""
         self.average.eval()
-        return self.average(filled, hole)
+        return self.average(channels_last(given[0]), *given[1:])[:, :3]
 
     @property
     def judges(self) -> list[str]:
@@ -106,7 +122,10 @@ class MouthGAN(AdversarialPainter):
 
     def paint(self, batch: MouthBatch) -> Tensor:
         """The generator's painting of the crops."""
-        return self.generator(channels_last(batch.filled), batch.hole)
+        if self.hparams["trained"]:
+            self.generator.eval()
+        filled, *others = batch.given
+        return self.generator(channels_last(filled), *others)[:, :3]
 
     def generator_terms(self, batch: MouthBatch, painted: Tensor) -> dict[str, Tensor]:
         """Every active loss of the generator, not yet weighted."""
@@ -127,9 +146,9 @@ class MouthGAN(AdversarialPainter):
                 with torch.no_grad():
                     _, real = self._judge(name, batch.image, batch)
                 terms[f"features_{name}"] = losses.feature_difference(real, fake)
-        if self._vgg[0] is not None:
-            network = self._vgg[0].to(self.device)
-            terms["perceptual"] = perceptual_loss(network, composite, batch.image)
+        if weights.perceptual > 0 and self._lpips[0] is not None:
+            near = (crop_boxes(image, batch.box, LOOK) for image in (composite, batch.image))
+            terms["perceptual"] = self._lpips[0].to(self.device)(*near).mean()
         return terms
 
     def discriminator_terms(self, batch: MouthBatch, painted: Tensor) -> dict[str, Tensor]:
@@ -156,16 +175,26 @@ class MouthGAN(AdversarialPainter):
     def validation_step(self, batch: MouthBatch, batch_index: int, dataloader_idx: int = 0) -> None:
         """Canonical crops of one set, painted by the averaged generator."""
         truth, hole = batch.image, batch.hole
-        outputs = {"output": self(channels_last(batch.filled), hole)}
+        filled, _, teeth, reference = batch.given
+        nothing = torch.zeros_like(reference)
+        outputs = {"output": self(filled, hole, teeth, reference)}
+        outputs["alone"] = self(filled, hole, teeth, nothing)
         if self._trainer is not None and self.trainer.testing:
             outputs |= {"telea": telea(truth, hole)}
             mean = getattr(self.trainer, "datamodule", None)
             if mean is not None:
                 outputs["mean"] = mean.mean_mouth.to(truth).expand_as(truth)
         for name, output in outputs.items():
-            figures = hole_figures(batch.composite(output), truth, hole)
+            composite = batch.composite(output)
+            figures = hole_figures(composite, truth, hole)
+            figures["lpips"] = self._looks(composite, truth)
             rows = self._rows.setdefault(dataloader_idx, {}).setdefault(name, [])
             rows.append((batch.row, torch.stack([figures[n] for n in FIGURES], dim=1)))
+
+    def _looks(self, composite: Tensor, truth: Tensor) -> Tensor:
+        if self._lpips[0] is None:
+            return torch.full_like(truth[:, 0, 0, 0], torch.nan)
+        return self._lpips[0].to(self.device)(composite, truth)
 
     def on_validation_epoch_end(self) -> None:
         """Log every figure; `val/loss` is what checkpoints are chosen by."""
@@ -196,17 +225,26 @@ class MouthGAN(AdversarialPainter):
                 number_of_row, values = (gather_rows(column) for column in columns)
                 figures = summarize([(number_of_row, values)])
                 prefix = f"{stage}/{name}" + ("" if method == "output" else f"/{method}")
-                self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()}, sync_dist=True)
-                if method == "output":
+                known = {f"{prefix}/{n}": v for n, v in figures.items() if math.isfinite(v)}
+                self.log_dict(known, sync_dist=True)
+                if method in ("output", "alone"):
                     blur = abs(figures["sharpness"] - 1)
                     chosen.append(figures["l1"] * 10 + 1 - figures["ssim"] + blur / 2)
         if chosen:
             self.log(f"{stage}/loss", sum(chosen) / len(chosen), prog_bar=True, sync_dist=True)
 
     def picture_grid(self, batch: MouthBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
-        """Input, output, truth and hole of some rows, the most open mouths first."""
+        """Some rows, the most open mouths first.
+
+        Input, rows of teeth and hole, both layers of the reference, output, output without
+        reference, truth.
+        """
         order = batch.hole.sum((1, 2, 3)).argsort(descending=True)[:rows].cpu()
         some = batch.map(lambda tensor: tensor[order.to(tensor.device)])
         with torch.no_grad():
-            composite = some.composite(self(channels_last(some.filled), some.hole))
-        return sample_grid([some.filled, composite, some.image, some.hole])
+            composite = some.composite(self(*some.given))
+            filled, hole, teeth, reference = some.given
+            alone = some.composite(self(filled, hole, teeth, torch.zeros_like(reference)))
+        where = torch.cat([teeth, hole], dim=1)
+        upper, lower = (layer[:, :3] for layer in reference.split(4, dim=1))
+        return sample_grid([filled, where, upper, lower, composite, alone, some.image])

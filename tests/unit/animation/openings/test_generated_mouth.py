@@ -25,11 +25,22 @@ class Painter:
     def __init__(self, color=MAGENTA, paint=None) -> None:
         self.color, self.own, self.given = color, paint, []
 
-    def __call__(self, picture, hole):
-        self.given.append((picture.copy(), hole.copy()))
+    def __call__(self, picture, hole, teeth, reference):
+        self.given.append((picture.copy(), hole.copy(), teeth, reference))
+        shares = np.zeros((self.size, self.size, 2), np.float32)
         if self.own is not None:
-            return self.own(picture, hole)
-        return np.full((self.size, self.size, 3), self.color, np.float32)
+            return self.own(picture, hole), shares
+        return np.full((self.size, self.size, 3), self.color, np.float32), shares
+
+
+class Copier(Painter):
+    """Paints what the upper layer of the reference shows, and magenta elsewhere."""
+
+    def __call__(self, picture, hole, teeth, reference):
+        painted, shares = super().__call__(picture, hole, teeth, reference)
+        shares[..., 0] = reference[0, ..., 3] / 255
+        painted += shares[..., :1] * (reference[0, ..., :3] - painted)
+        return painted, shares
 
 
 def expression(model: MorphableModel, **values: float) -> np.ndarray:
@@ -154,14 +165,10 @@ def test_the_generator_is_shown_lips_and_no_rest_of_the_old_mouth(model, opened)
     for after in ({"jawOpen": 0.25}, {"jawOpen": 0.9}, {"jawOpen": 0.3, "mouthSmile": 0.8}):
         painter = Painter()
         rendered(model, painter, image, before, **after)
-        ((picture, hole),) = painter.given
+        ((picture, hole, _, _),) = painter.given
         assert set(np.unique(hole)) == {0, 1}
         assert hole.sum() > 100
-        known = hole == 0
-        if opened > 0.5:  # own pixels that are shown again lie between the new lips
-            points = np.argwhere(hole)[:, ::-1].astype(np.int32)
-            known = cv2.fillConvexPoly(np.zeros((96, 96)), cv2.convexHull(points), 1) == 0
-        outside = picture[known].astype(int)
+        outside = picture[hole == 0].astype(int)
         assert (outside[:, 1] - outside[:, 0]).max() < 0
 
 
@@ -188,33 +195,70 @@ def test_a_grey_picture_stays_grey(model):
     assert np.ptp(colored.astype(int), axis=2).max() > 150
 
 
-def test_the_targets_own_teeth_stay(model):
-    before = {"jawOpen": 0.4, "mouthUpperUp": 0.8}
-    image = skin()
-    noise = np.random.default_rng(0).integers(0, 90, (SIZE, SIZE, 3), np.uint8)
-    inside = grown(seen_parts(model, face(model, **before)), 1)
-    image[inside] = noise[inside]
-    frame = rendered(model, Painter(), image, before, jawOpen=0.9, mouthUpperUp=0.8)
-    shown = seen_parts(model, face(model, jawOpen=0.9, mouthUpperUp=0.8))
-    magenta = (np.abs(frame.astype(int) - np.array(MAGENTA)).max(2) < 5) & shown
-    own = (np.abs(frame.astype(int) - image).max(2) < 40) & shown & inside
-    assert magenta.sum() > 50
-    assert own.sum() > 50
-    assert (np.nonzero(own)[0].mean()) < np.nonzero(magenta)[0].mean()  # upper teeth do not move
+SMILING = {"jawOpen": 0.4, "mouthUpperUp": 0.8}
 
 
-def test_a_target_video_shows_painted_teeth_alone(model):
-    before = {"jawOpen": 0.4, "mouthUpperUp": 0.8}
+def smiling(model, scale=9.0) -> np.ndarray:
+    """White and grey stripes, one of them a pixel wide, between the lips."""
     image = skin()
-    image[grown(seen_parts(model, face(model, **before)), 1)] = (20, 200, 20)
-    animator = FaceAnimator(model, Painter())
-    green = []
-    for _ in range(2):
+    inside = grown(seen_parts(model, face(model, scale, **SMILING)), 1)
+    stripes = np.where(np.arange(SIZE) % 8 == 0, 190, 240).astype(np.uint8)
+    image[inside] = np.tile(stripes[:, None], (SIZE, 1, 3))[inside]
+    return image
+
+
+@pytest.mark.parametrize("scale", [5.0, 9.0])
+def test_upper_teeth_stay_where_the_target_shows_them(model, scale):
+    image, after = smiling(model, scale), {"jawOpen": 0.9, "mouthUpperUp": 0.8}
+    painter = Copier()
+    frame = rendered(model, painter, image, SMILING, scale, **after)
+    shown = ~grown(~seen_parts(model, face(model, scale, **after)), 3)
+    shown &= ~grown(~seen_parts(model, face(model, scale, **SMILING)), 3)
+    assert shown.sum() > 60
+    # The stripes are thinner than a pixel of the crop where the face is large.
+    assert np.abs(frame.astype(int) - image)[shown].mean() < 6
+    magenta = np.abs(frame.astype(int) - np.array(MAGENTA)).max(2) < 5
+    assert magenta.sum() > 20  # below, where the target shows nothing
+
+
+def test_lower_teeth_move_with_the_jaw(model):
+    painter = Painter()
+    rendered(model, painter, smiling(model), SMILING, jawOpen=0.8, mouthUpperUp=0.8)
+    ((_, _, teeth, reference),) = painter.given
+    heights = [np.argwhere(layer[..., 3] > 128)[:, 0].mean() for layer in reference]
+    moved = face(model, jawOpen=0.8), face(model, jawOpen=0.4)
+    rows = [
+        project(model.vertices(f.identity, f.expression), f.rotation, f.translation, f.scale)
+        for f in moved
+    ]
+    part = model.parts["teeth_lower"]
+    lower = [r[0, part.vertex_start : part.vertex_stop, 1].mean() for r in rows]
+    zoom = 96 / (1.5 * 9.0 * 4.6)  # lips are about 4.6 cm wide
+    assert heights[1] - heights[0] == pytest.approx(float(lower[0] - lower[1]) * zoom, rel=0.25)
+    centers = [np.argwhere(mask > 128)[:, 0].mean() for mask in teeth]
+    assert centers[0] < centers[1]
+
+
+def test_closed_lips_give_no_reference_and_a_frame_that_smiles_is_remembered(model):
+    painter = Painter()
+    animator = FaceAnimator(model, painter)
+    frames = [(skin(), {}), (smiling(model), SMILING), (skin(), {})]
+    known = []
+    for image, before in frames:
         animator.set_target(image, face(model, **before))
-        frame = animator.render(expression(model, jawOpen=0.9, mouthUpperUp=0.8)).astype(int)
-        green.append(int((frame[..., 1] - frame[..., 0] > 100).sum()))
-    assert green[0] > 50
-    assert green[1] == 0
+        animator.render(expression(model, jawOpen=0.9))
+        known.append(bool(painter.given[-1][3].any()))
+    assert known == [False, True, True]
+
+
+def test_a_frame_that_shows_hardly_more_changes_nothing(model):
+    painter = Painter()
+    animator = FaceAnimator(model, painter)
+    for _ in range(2):
+        animator.set_target(smiling(model), face(model, **SMILING))
+        animator.render(expression(model, jawOpen=0.9))
+    (*_, first), (*_, second) = painter.given
+    assert np.array_equal(first, second)
 
 
 def test_frames_do_not_depend_on_earlier_ones(model):

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import distance_transform_edt
 from xpress.data_modules.faces.dataset import FaceSource
+from xpress.data_modules.mouths.augmentation import MouthAugment
 from xpress.data_modules.mouths.dataset import (
     LOCAL_SMALLEST,
-    MouthAugment,
     MouthDataset,
     MouthSampler,
     as_made,
@@ -16,12 +18,15 @@ from xpress.data_modules.mouths.dataset import (
 )
 from xpress.data_modules.resumable import Draw, resumable_loader
 
+from xpress.errors import InputError
 from xpress.media.mouth_crop import hole_mask, mouth_crop
 from xpress.packs import read_records
+from xpress.packs.fitted_parameters import ParameterTable
 from xpress.packs.pixels import load_pixels
 
 HEIGHTS = (3.0, 6.0, 9.0, 12.0)
 OFF = ("shift", "roll", "flip", "grey", "photometric", "jolt", "wobble")
+OFF += ("alone", "unknown", "drift")
 STILL = {**dict.fromkeys(OFF, 0.0), "ratio": (1.5, 1.5), "grow": (0.0, 0.0)}
 """An augmentation that changes nothing."""
 
@@ -211,3 +216,84 @@ def test_a_closed_mouth_has_a_box_in_the_middle():
     assert np.isfinite(distance).all()
     assert distance.min() > 64
     np.testing.assert_allclose(box, [24, 28, 40, 36])
+
+
+def known(source: FaceSource, model) -> FaceSource:
+    """The mouths with face parameters whose teeth lie about where the mouths are; one clip."""
+    count = len(source.records)
+    table = ParameterTable.zeros(count, *model.sizes)
+    middle = source.records.landmarks68[:, 48:68].mean(1)
+    scale = np.ptp(source.records.landmarks68[:, 48:60, 0], axis=1) / 4.6
+    lips = model.landmarks68(model.mean[None])[0, 48:68, 1].mean().item()
+    table = replace(
+        table,
+        scale=scale.astype(np.float32),
+        translation=(middle + np.stack([0 * scale, scale * lips], 1)).astype(np.float32),
+        valid=np.arange(count) < count - 1,
+    )
+    records = replace(
+        source.records,
+        identities=["someone"] * count,
+        keys=[f"clip/{row}" for row in range(count)],
+    )
+    return replace(source, records=records, targets=table)
+
+
+def test_teeth_follow_from_the_parameters(source, model):
+    plain = MouthDataset([source])[0].finish()
+    assert not plain.teeth.any()
+    assert not plain.reference.any()
+    dataset = MouthDataset([known(source, model)])
+    batch = dataset.__getitems__(range(4)).finish()
+    upper, lower = (torch.nonzero(mask)[:, 0].float().mean() for mask in batch.teeth[0])
+    assert upper < 47.5 < lower
+    assert batch.teeth[:3].amax((2, 3)).min() == 1
+    assert not batch.teeth[3].any()  # not valid
+    assert not batch.reference[3].any()
+
+
+def test_a_reference_is_what_another_row_shows_between_its_lips(source, model):
+    dataset = MouthDataset([known(source, model)])
+    picked = []
+    dataset._shown_teeth = float  # the later the more
+    original = dataset._reference
+    dataset._reference = lambda partner, teeth: picked.append(partner) or original(partner, teeth)
+    batch = dataset.__getitems__(range(3)).finish()
+    assert picked == [2, 2, 1]
+    other = MouthDataset([source]).__getitems__([2]).finish()
+    layer = batch.reference[0, :4]
+    inside = layer[3] == 1
+    assert inside.sum() > 50
+    assert (inside & (other.hole[0, 0] > 0)).sum() > 0.9 * inside.sum()
+    outside = layer[:3] * (layer[3:] == 0)
+    assert not outside.any()
+    # the drawn holes are dark, and so is what is taken from them
+    assert layer[:3, inside].max() < 50 / 255 + 0.2
+
+
+def test_references_are_left_out_as_often_as_asked(source, model):
+    for name in ("alone", "unknown"):
+        augment = MouthAugment(**{**STILL, name: 1.0})
+        batch = MouthDataset([known(source, model)], augment=augment).__getitems__([0, 1, 2])
+        assert not batch.reference.any()
+        assert batch.teeth.any() == (name == "alone")
+    always = MouthDataset([known(source, model)], augment=MouthAugment(**STILL))
+    assert always.__getitems__([0, 1, 2]).reference.flatten(1).any(1).all()
+
+
+def test_references_and_teeth_are_mirrored_with_the_crop(source, model):
+    both = []
+    for flip in (0.0, 1.0):
+        augment = MouthAugment(**{**STILL, "flip": flip})
+        dataset = MouthDataset([known(source, model)], augment=augment)
+        both.append(dataset.__getitems__([Draw(0, 5)]))
+    plain, mirrored = both
+    assert overlap(plain.teeth.numpy() > 128, mirrored.teeth.flip(3).numpy() > 128) > 0.95
+    assert torch.equal(plain.reference, mirrored.reference.flip(3))
+
+
+def test_another_models_parameters_are_told(source, model):
+    other = replace(known(source, model), targets=ParameterTable.zeros(4, 3, 5, 0))
+    other.targets.valid[:] = True
+    with pytest.raises(InputError, match="3 identity and 5 expression coefficients"):
+        MouthDataset([other])

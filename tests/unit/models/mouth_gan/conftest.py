@@ -45,7 +45,12 @@ def mouths() -> MouthBatch:
     rng = np.random.default_rng(0)
     columns = zip(*(drawn_mouth(rng, row) for row in range(8)), strict=True)
     image, hole, distance, box = (torch.from_numpy(np.stack(c)).float() for c in columns)
-    return MouthBatch(image, hole, distance, box, torch.arange(8))
+    rows = torch.arange(SIZE)[:, None].expand(SIZE, SIZE)
+    teeth = torch.stack([rows < 14, rows > 18]).float().expand(8, 2, SIZE, SIZE)
+    shown = torch.cat([(image - 0.1).clamp(0, 1) * hole, hole], dim=1)
+    reference = torch.cat([shown, shown.roll(2, 2)], dim=1)
+    reference[:4] = 0  # half of the mouths have none
+    return MouthBatch(image, hole, distance, box, teeth, reference, torch.arange(8))
 
 
 @pytest.fixture

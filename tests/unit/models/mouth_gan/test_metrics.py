@@ -18,6 +18,7 @@ from xpress.models.mouth_gan.metrics import (
 
 
 def stack(figures: dict[str, torch.Tensor]) -> torch.Tensor:
+    figures = {**figures, "lpips": torch.zeros_like(figures["l1"])}
     return torch.stack([figures[name] for name in FIGURES], dim=1)
 
 
@@ -93,12 +94,12 @@ def test_telea_is_opencvs(mouths):
 
 
 def test_a_repeated_row_counts_once():
-    first = torch.tensor([[2.0, 8.0, 3.0, 4.0, 10.0], [6.0, 18.0, 6.0, 8.0, 30.0]])
+    first = torch.tensor([[2.0, 8.0, 3.0, 4.0, 10.0, 0.1], [6.0, 18.0, 6.0, 8.0, 30.0, 0.3]])
     batches = [(torch.tensor([4, 7]), first), (torch.tensor([7, 4]), first.flip(0))]
-    expected = {"l1": 8 / 40, "ssim": 26 / 40, "sharpness": 9 / 12}
+    expected = {"l1": 8 / 40, "ssim": 26 / 40, "sharpness": 9 / 12, "lpips": 0.2}
     assert summarize(batches) == pytest.approx(expected)
     assert summarize(batches[:1]) == pytest.approx(expected)
-    assert summarize([(torch.tensor([0]), torch.zeros(1, 5))])["l1"] == 0
+    assert summarize([(torch.tensor([0]), torch.zeros(1, 6))])["l1"] == 0
 
 
 def test_the_table_puts_the_generator_beside_the_baselines():
@@ -106,13 +107,14 @@ def test_the_table_puts_the_generator_beside_the_baselines():
     for part, l1 in (("", 0.03), ("telea/", 0.06), ("mean/", torch.tensor(0.04))):
         metrics |= {f"test/mouths/{part}l1": l1, f"test/mouths/{part}ssim": 0.5}
         metrics[f"test/mouths/{part}sharpness"] = 0.9
+    metrics["test/mouths/lpips"] = 0.0625
     table = figure_table({**metrics, "train/l1": 1.0, "test/loss": 2.0}, "test")
     lines = [line.split() for line in table.splitlines()]
     assert lines == [
-        ["mouths,", "inside", "the", "hole", "L1", "SSIM", "sharpness"],
-        ["generator", "0.0300", "0.500", "0.90"],
-        ["Telea", "0.0600", "0.500", "0.90"],
-        ["mean", "mouth", "0.0400", "0.500", "0.90"],
+        ["mouths,", "inside", "the", "hole", "L1", "SSIM", "sharpness", "LPIPS"],
+        ["generator", "0.0300", "0.500", "0.90", "0.0625"],
+        ["Telea", "0.0600", "0.500", "0.90", "nan"],
+        ["mean", "mouth", "0.0400", "0.500", "0.90", "nan"],
         ["L1", "over", "that", "of", "Telea:", "0.500"],
         ["L1", "over", "that", "of", "mean", "mouth:", "0.750"],
     ]

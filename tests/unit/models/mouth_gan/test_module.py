@@ -100,7 +100,7 @@ def test_some_steps_on_eight_mouths_learn_them(tiny, mouths, tmp_path):
     def inside() -> float:
         network.generator.train()  # running statistics need more steps than these
         with torch.no_grad():
-            painted = network.generator(mouths.filled, mouths.hole)
+            painted = network.paint(mouths)
         figures = hole_figures(painted, mouths.image, mouths.hole)
         return float(figures["l1"].sum() / figures["pixels"].sum())
 
@@ -138,9 +138,9 @@ def test_the_average_is_its_closed_form(tiny, mouths, tmp_path):
 def test_validation_and_painting_use_the_average(tiny, mouths):
     network = tiny()
     with torch.no_grad():
-        network.average.module.paint[1].bias.fill_(50.0)
-        assert network(mouths.filled, mouths.hole).min() > 0.99
-        assert network.generator(mouths.filled, mouths.hole).min() < 0.9
+        network.average.module.paint[1].bias[:3] = 50.0
+        assert network(*mouths.given)[:4].min() > 0.99
+        assert network.paint(mouths)[:4].min() < 0.9
 
 
 def test_learning_rates_fall_by_the_formula(tiny, mouths, tmp_path):
@@ -169,7 +169,7 @@ def test_one_optimiser_has_both_discriminators(tiny):
 def test_the_total_is_the_weighted_sum(tiny, mouths):
     weights = MouthLossWeights(l1=3.0, features_local=0.5, adversarial_local=0.0)
     network = tiny(weights=lambda: weights)
-    terms = network.generator_terms(mouths, network.generator(mouths.filled, mouths.hole))
+    terms = network.generator_terms(mouths, network.paint(mouths))
     assert set(terms) == {"l1", "adversarial_global", "features_global", "features_local"}
     expected = 3 * terms["l1"] + terms["adversarial_global"] + 10 * terms["features_global"]
     expected = expected + 0.5 * terms["features_local"]
@@ -234,21 +234,25 @@ def test_discriminators_that_no_loss_asks_for_are_idle(tiny, mouths, tmp_path, w
     assert logged == {f"train/discriminator_{name}" for name in network.judges}
 
 
-def test_pictures_show_the_widest_mouths_in_four_columns(tiny, mouths):
+def test_pictures_show_the_widest_mouths_in_seven_columns(tiny, mouths):
     network = tiny()
     grid = network.picture_grid(mouths, rows=3)
-    assert grid.shape == (3 * 34, 4 * 34, 3)
-    cells = grid.reshape(3, 34, 4, 34, 3)[:, :32, :, :32].transpose(0, 2, 1, 3, 4)
+    assert grid.shape == (3 * 34, 7 * 34, 3)
+    cells = grid.reshape(3, 34, 7, 34, 3)[:, :32, :, :32].transpose(0, 2, 1, 3, 4)
     for place, row in enumerate((7, 6, 5)):  # the last is the most open
-        given, output, truth, hole = cells[place]
+        given, where, upper, _, output, alone, truth = cells[place]
         inside = mouths.hole[row, 0].numpy() > 0
         expected = (mouths.image[row].permute(1, 2, 0).numpy() * 255).round()
         assert np.array_equal(truth, expected)
         assert np.array_equal(given[~inside], expected[~inside])
         assert (given[inside] == 255).all()
-        assert np.array_equal(output[~inside], expected[~inside])
-        assert not np.array_equal(output[inside], expected[inside])
-        assert np.array_equal(hole[..., 0] > 0, inside)
+        assert np.array_equal(where[..., 2] > 0, inside)
+        assert np.array_equal(where[..., 0] > 0, mouths.teeth[row, 0].numpy() > 0)
+        assert (upper[~inside] == 0).all()
+        for painted in (output, alone):
+            assert np.array_equal(painted[~inside], expected[~inside])
+            assert not np.array_equal(painted[inside], expected[inside])
+        assert not np.array_equal(output, alone)
 
 
 def test_figures_are_those_inside_the_hole(tiny, mouths, tmp_path, capsys):
@@ -260,12 +264,19 @@ def test_figures_are_those_inside_the_hole(tiny, mouths, tmp_path, capsys):
 
     def figures(output: torch.Tensor) -> dict[str, float]:
         values = hole_figures(mouths.composite(output), mouths.image, mouths.hole)
-        return summarize([(mouths.row, torch.stack([values[n] for n in FIGURES], dim=1))])
+        values["lpips"] = torch.zeros(8)
+        found = summarize([(mouths.row, torch.stack([values[n] for n in FIGURES], dim=1))])
+        return {name: value for name, value in found.items() if name != "lpips"}
 
+    filled, hole, teeth, reference = mouths.given
     with torch.no_grad():
-        expected = figures(network(mouths.filled, mouths.hole))
-    for name, value in expected.items():
-        assert float(logged[f"val/0/{name}"]) == pytest.approx(value, rel=1e-4)
+        expected = figures(network(*mouths.given))
+        alone = figures(network(filled, hole, teeth, torch.zeros_like(reference)))
+    for part, values in (("", expected), ("alone/", alone)):
+        for name, value in values.items():
+            assert float(logged[f"val/0/{part}{name}"]) == pytest.approx(value, rel=1e-4)
+    assert expected["l1"] < alone["l1"]  # the references are nearly the truth
+    assert "val/0/lpips" not in logged
     assert float(logged["val/loss"]) > 0
     trainer.test(network, loader, verbose=False)
     table = capsys.readouterr().out
@@ -282,7 +293,7 @@ def test_checkpoints_load_with_weights_only(tiny, mouths, tmp_path):
     trainer.save_checkpoint(tmp_path / "last.ckpt")
     again = MouthGAN.load_from_checkpoint(tmp_path / "last.ckpt", weights_only=True)
     with torch.no_grad():
-        assert torch.equal(again(mouths.filled, mouths.hole), network(mouths.filled, mouths.hole))
+        assert torch.equal(again(*mouths.given), network(*mouths.given))
 
 
 @pytest.mark.parametrize(
@@ -292,9 +303,46 @@ def test_checkpoints_load_with_weights_only(tiny, mouths, tmp_path):
         ({"size": 30}, "model.size=30: give a multiple of 4"),
         ({"weights": MouthLossWeights(**SWITCHED_OFF)}, "every loss is off"),
         ({"init_from": "missing.ckpt"}, "missing.ckpt: no such weights file"),
+        ({"trained": ["paint", "lips"]}, "model.trained: the generator has no lips"),
+        ({"lpips": "missing.npz"}, "missing.npz: no such file"),
     ],
 )
 def test_bad_options_are_named_in_one_line(tiny, changes, reason):
     with pytest.raises(InputError, match=reason) as error:
         tiny(**changes)
     assert "\n" not in str(error.value)
+
+
+def test_only_the_wanted_parts_are_trained(tiny, mouths, tmp_path):
+    network = tiny(trained=["shuffle", "paint"], weights=MouthLossWeights(l1=1.0))
+    before = {n: v.clone() for n, v in network.generator.state_dict().items()}
+    run(network, mouths, tmp_path, steps=2)
+    after = network.generator.state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"shuffle", "paint"}
+    assert not [n for n in before if "running" in n and not torch.equal(before[n], after[n])]
+
+
+def test_lpips_is_a_loss_and_a_figure(tiny, mouths, tmp_path, monkeypatch):
+    class Apart(torch.nn.Module):
+        """The squared difference of means."""
+
+        def forward(self, output, truth):
+            return (output.mean((1, 2, 3)) - truth.mean((1, 2, 3))).square()
+
+    monkeypatch.setattr("xpress.models.mouth_gan.module.load_lpips", lambda path: Apart())
+    network = tiny(lpips="alexnet.npz", weights=MouthLossWeights(**SWITCHED_OFF, perceptual=2.0))
+    terms = network.generator_terms(mouths, network.paint(mouths))
+    assert set(terms) == {"perceptual"}
+    terms["perceptual"].backward()
+    assert network.generator.paint[1].weight.grad.abs().sum() > 0
+    assert set(tiny(lpips="alexnet.npz").generator_terms(mouths, network.paint(mouths))) == {
+        *TERMS,
+        "perceptual",
+    }
+    trainer = run(network, mouths, tmp_path, limit_val_batches=1.0)
+    with torch.no_grad():
+        expected = Apart()(mouths.composite(network(*mouths.given)), mouths.image).mean()
+    assert float(trainer.callback_metrics["val/0/lpips"]) == pytest.approx(
+        float(expected), rel=1e-4
+    )
