@@ -26,6 +26,7 @@ from xpress.animation.warping.backward_flow import (
     vertex_maps,
 )
 from xpress.animation.warping.compositing import Box, apply_gain, blend, clip_box, inside, intersect
+from xpress.animation.warping.creases import Creases
 from xpress.animation.warping.inpainting import crop_box
 from xpress.animation.warping.mesh_evaluator import MeshEvaluator, Projection, camera_normals
 from xpress.animation.warping.relighting import (
@@ -56,7 +57,7 @@ class FaceAnimator:
         model: the face model.
         mouth: `model` paints the mouth's inside from the face model, a generator from what lies
             around it (see `GeneratedMouth`), `none` leaves what the warp gives.
-        relight: follow the light where the skin turns.
+        relight: follow the light where the skin turns and folds.
 
     Attributes:
         timings: seconds spent in each stage since the start, for the summary.
@@ -87,6 +88,7 @@ class FaceAnimator:
         if self._mouth is not None:
             self._openings.append(self._mouth)
         self._skin_vertices = np.unique(self.anatomy.skin)
+        self._creases = Creases(self.anatomy.skin, self.anatomy.rim_distance)
         self._buffers: Buffers | None = None
         self.timings: defaultdict[str, float] = defaultdict(float)
         self.last_region: Box = (0, 0, 0, 0)
@@ -111,6 +113,7 @@ class FaceAnimator:
             self._grid = face_grid(self._projected[self._skin_vertices], *image.shape[:2])
             self.last_region = clip_box(self._grid.box, *image.shape[:2])
             self._normals = camera_normals(self._projected, self.anatomy.skin)
+            self._bend = self._creases.bend(self._projected, self._normals, self._eye_distance)
             self._illumination = self._light(parameters)
             self._light_luma = luminance_light(self._illumination)
             for opening in self._openings:
@@ -171,6 +174,8 @@ class FaceAnimator:
         if self.relight:
             normals = camera_normals(projected, self.anatomy.skin)
             change = shading_change(self._normals, normals, self._light_luma, self._skin_vertices)
+            bend = self._creases.bend(projected, normals, self._eye_distance)
+            change += self._creases.change(self._bend, bend)
         attributes = np.column_stack([-moved[:, :2], change]).astype(np.float32)
         maps, known, self._buffers = vertex_maps(
             self._grid, projected, self.anatomy.skin, attributes, self._buffers
