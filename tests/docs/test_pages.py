@@ -5,7 +5,11 @@ import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from xpress import read_image
+from xpress.morphable.action_units import ACTION_UNIT_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -35,6 +39,23 @@ def run(tmp_path, monkeypatch):
         return names
 
     return run
+
+
+def test_first_steps(run, capsys):
+    names = run(*_blocks("index.md"))
+    assert "(68, 2)" in capsys.readouterr().out
+    pictures = [read_image(name) for name in ("portrait.jpg", "serious.png", "smiling.png")]
+    portrait = pictures[0]
+    assert all(picture.shape == portrait.shape for picture in pictures)
+    before, after, back = (names["reader"].extract(picture).action_units for picture in pictures)
+    lips = ACTION_UNIT_NAMES.index("AU25")
+    assert after[lips] < before[lips] - 0.2
+    assert back[lips] > after[lips] + 0.2
+    drawn = np.abs(read_image("render.png").astype(int) - portrait)
+    assert 1 < drawn.mean() < 25
+    mesh = Path("face.obj").read_text(encoding="ascii").splitlines()
+    assert sum(line.startswith("v ") for line in mesh) == len(names["model"].mean)
+    assert all(read_image(f"frame{number}.png").shape == portrait.shape for number in range(2))
 
 
 def test_photometric_fit(run):
