@@ -61,7 +61,7 @@ def any_name(**options: int) -> None:
     raise AssertionError("nothing is called by a check")
 
 
-def with_callable(build: Callable[[], int], count: NotAName = 3) -> None:
+def with_callable(build: Callable[[], int], count: NotAName = 3) -> None:  # noqa: F821
     raise AssertionError("nothing is called by a check")
 
 

@@ -3,6 +3,7 @@ import torch
 
 from xpress.morphable.fitting import FitSettings
 from xpress.morphable.model import MorphableModel
+from xpress.preparation import build_model
 from xpress.preparation.build_model import refine_landmarks
 from xpress.preparation.fit_packs import LabelledPack, fit_quality, fit_rows
 from xpress.rendering.camera import project
@@ -24,7 +25,7 @@ def test_refining_follows_labels_that_lie_elsewhere(model, plant, monkeypatch):
     )
     settings = FitSettings(iterations=7, noise=0.012)
     before = fit_quality(fit_rows(changed, pack, settings), labels).median()
-    monkeypatch.setattr(build, "ROUNDS", 1)
+    monkeypatch.setattr(build_model, "ROUNDS", 1)
     refine_landmarks(changed, pack)
     after = fit_quality(fit_rows(changed, pack, settings), labels).median()
     assert after < 0.8 * before
