@@ -8,6 +8,7 @@ import torch
 from xpress.animation.animator import FaceAnimator
 from xpress.animation.openings.anatomy import MOUTH_PARTS
 from xpress.morphable.model import MorphableModel
+from xpress.morphable.teeth import teeth_rows
 from xpress.rendering.camera import project
 from xpress.rendering.rasterizers import get_rasterizer
 from xpress.structures import FaceParameters
@@ -214,7 +215,7 @@ def test_upper_teeth_stay_where_the_target_shows_them(model, scale):
     frame = rendered(model, painter, image, SMILING, scale, **after)
     shown = ~grown(~seen_parts(model, face(model, scale, **after)), 3)
     shown &= ~grown(~seen_parts(model, face(model, scale, **SMILING)), 3)
-    assert shown.sum() > 60
+    assert shown.sum() > 20
     # The stripes are thinner than a pixel of the crop where the face is large.
     assert np.abs(frame.astype(int) - image)[shown].mean() < 6
     magenta = np.abs(frame.astype(int) - np.array(MAGENTA)).max(2) < 5
@@ -226,15 +227,15 @@ def test_lower_teeth_move_with_the_jaw(model):
     rendered(model, painter, smiling(model), SMILING, jawOpen=0.8, mouthUpperUp=0.8)
     ((_, _, teeth, reference),) = painter.given
     heights = [np.argwhere(layer[..., 3] > 128)[:, 0].mean() for layer in reference]
-    moved = face(model, jawOpen=0.8), face(model, jawOpen=0.4)
-    rows = [
+    after, before = face(model, jawOpen=0.8, mouthUpperUp=0.8), face(model, **SMILING)
+    points = [
         project(model.vertices(f.identity, f.expression), f.rotation, f.translation, f.scale)
-        for f in moved
+        for f in (after, before)
     ]
-    part = model.parts["teeth_lower"]
-    lower = [r[0, part.vertex_start : part.vertex_stop, 1].mean() for r in rows]
-    zoom = 96 / (1.5 * 9.0 * 4.6)  # lips are about 4.6 cm wide
-    assert heights[1] - heights[0] == pytest.approx(float(lower[0] - lower[1]) * zoom, rel=0.25)
+    lower = [p[0, teeth_rows(model)[1].ravel(), 1].mean() for p in points]
+    lips = model.landmarks68(points[0])[0, 48:60, 0]
+    zoom = 96 / (1.5 * float(lips.max() - lips.min()))
+    assert heights[1] - heights[0] == pytest.approx(float(lower[0] - lower[1]) * zoom, rel=0.1)
     centers = [np.argwhere(mask > 128)[:, 0].mean() for mask in teeth]
     assert centers[0] < centers[1]
 
