@@ -27,8 +27,9 @@ def main() -> None:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         print(f"encoder.onnx: {path.stat().st_size / 2**20:.2f} MiB")
     crop = np.random.default_rng(0).random((1, 3, 128, 128), np.float32)
-    layout = CodeLayout(*MorphableModel.default().sizes)
-    encoder = FaceEncoder(layout.outputs).eval()
+    model = MorphableModel.default()
+    layout = CodeLayout.of(model.sizes, model.expression_names)
+    encoder = FaceEncoder(layout.outputs, gaze=layout.gaze_outputs, gaze_channels=16).eval()
     tensor = torch.from_numpy(crop)
     with torch.inference_mode():
         timings = {

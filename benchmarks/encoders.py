@@ -78,8 +78,8 @@ def open_encoder(weights: str = "default", morphable: Path | None = None) -> Mea
     names = inspect.signature(FaceEncoder).parameters
     known = {name: settings[name] for name in names if name in settings}
     network = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
-    layout = CodeLayout(*model.sizes, network.get("size", 128))
-    encoder = FaceEncoder(layout.outputs, **network)
+    layout = CodeLayout.of(model.sizes, model.expression_names, network.get("size", 128))
+    encoder = FaceEncoder(layout.outputs, **{**network, "gaze": layout.gaze_outputs})
     try:
         encoder.load_state_dict(state)
     except RuntimeError as error:

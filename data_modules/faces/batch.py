@@ -26,6 +26,7 @@ class RawFaces(ArrayStruct):
     parameters: FaceParameters | None
     has_parameters: Bool[Tensor, " B"]
     exact: Bool[Tensor, " B"]
+    scores: Float[Tensor, "B S"] | None = None
 
     def __len__(self) -> int:
         return self.image.shape[0]

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, runtime_checkable
 
@@ -31,6 +32,7 @@ from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 from xpress.batches import FaceBatch
 from xpress.errors import InputError
 from xpress.packs import read_records
+from xpress.packs.blendshapes import load_scores
 from xpress.packs.expression_balance import expression_weights
 from xpress.packs.fitted_parameters import load_fits
 from xpress.packs.pixels import load_pixels
@@ -81,6 +83,8 @@ class LandmarkFacesDataModule(LightningDataModule):
             of their name.
         validate_on: "holdout" or "val": what the validation loop of a fit sees.
         fits: safetensors of fitted parameters by row (see `targets.load_fits`).
+        blendshapes: Parquet files with another network's blendshape scores of rows of `train`
+            (see `readers.blendshapes.load_scores`).
         negatives: share of training crops that miss the face.
         augment: how training crops vary.
         balance: draw rare expressions up to six times as often.
@@ -107,6 +111,7 @@ class LandmarkFacesDataModule(LightningDataModule):
         holdout: float = 0.05,
         validate_on: str = "holdout",
         fits: str | os.PathLike | None = None,
+        blendshapes: Sequence[str | os.PathLike] = (),
         negatives: float = 0.06,
         augment: Augment | None = None,
         balance: bool = True,
@@ -129,6 +134,7 @@ class LandmarkFacesDataModule(LightningDataModule):
         self.image_size, self.batch_size, self.num_workers = image_size, batch_size, num_workers
         self.holdout, self.validate_on = holdout, validate_on
         self.fits, self.negatives = fits, negatives
+        self.blendshapes = list(blendshapes)
         self.augment = augment or Augment()
         self.balance, self.epoch_size = balance, epoch_size
         self.pack_weights = None if pack_weights is None else list(pack_weights)
@@ -220,6 +226,8 @@ class LandmarkFacesDataModule(LightningDataModule):
             raise InputError(f"data.holdout={self.holdout}: leaves nobody to train on")
         if self.fits is not None:
             kept = _with_fits(self.fits, kept)
+        if self.blendshapes:
+            kept = _with_scores(self.blendshapes, kept)
         real = sum(len(source.records) for source in kept)
         rendered = [] if self.synthetic is None else [self.synthetic.source()]
         self.train_set = FaceDataset(
@@ -244,6 +252,8 @@ class LandmarkFacesDataModule(LightningDataModule):
     def _setup_streams(self, groups: list[RowGroup]) -> None:
         if self.pack_weights:
             raise InputError("data.pack_weights: not while streaming; set data.streaming=false")
+        if self.blendshapes:
+            raise InputError("data.blendshapes: not while streaming; set data.streaming=false")
         rendered = self.synthetic.source() if self.synthetic else None
         streams = FaceStreams(
             groups,
@@ -341,8 +351,15 @@ def _with_fits(path: str | os.PathLike, sources: list[FaceSource]) -> list[FaceS
         rows = np.arange(start, start + len(source.records))
         start += len(rows)
         mirrored = None if flipped is None else flipped.select(rows)
-        part = FaceSource(source.records, source.pixels, table.select(rows), mirrored)
-        out.append(part)
+        out.append(replace(source, targets=table.select(rows), flipped_targets=mirrored))
     known = int(table.valid.sum())
     log.info("fits: %d of %d rows have parameters", known, len(keys))
     return out
+
+
+def _with_scores(paths: Sequence[str | os.PathLike], sources: list[FaceSource]) -> list[FaceSource]:
+    scores = load_scores(paths, [key for s in sources for key in s.records.keys])
+    known = int(np.isfinite(scores).all(1).sum())
+    log.info("blendshapes: %d of %d rows have scores", known, len(scores))
+    parts = np.split(scores, np.cumsum([len(s.records) for s in sources])[:-1])
+    return [replace(s, scores=part) for s, part in zip(sources, parts, strict=True)]

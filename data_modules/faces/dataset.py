@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float32
 from torch.utils.data import Dataset, get_worker_info
 from xpress.data_modules.augment import Augment, canonical_crop, cut_flipped, to_grey
 from xpress.data_modules.faces.batch import RawFaces
@@ -17,6 +18,7 @@ from xpress.data_modules.faces.negatives import cut_negative
 from xpress.data_modules.resumable import Draw
 
 from xpress.errors import InputError
+from xpress.morphable.blendshapes import TAUGHT_MIRROR, TAUGHT_SHAPES
 from xpress.morphable.landmark_names import MIRROR_68, MIRROR_CONTOURS
 from xpress.packs.fitted_parameters import ParameterTable, move_pose
 from xpress.packs.pixels import Pixels
@@ -37,6 +39,7 @@ class FaceSource:
         flipped_targets: those of the mirrored pictures.
         exact: rendered with exactly these parameters; such pictures are never mirrored, because
             a mirrored face has other coefficients.
+        scores: of `blendshapes.TAUGHT_SHAPES` by another network, NaN where unknown.
     """
 
     records: FaceRecords
@@ -44,6 +47,7 @@ class FaceSource:
     targets: ParameterTable | None = None
     flipped_targets: ParameterTable | None = None
     exact: bool = False
+    scores: Float32[np.ndarray, "N S"] | None = None
 
 
 class FaceDataset(Dataset):
@@ -88,6 +92,7 @@ class FaceDataset(Dataset):
         self._targets = _stack_targets(self.sources, [s.targets for s in sources])
         flipped = [source.flipped_targets for source in sources]
         self._flipped = _stack_targets(self.sources, flipped, like=self._targets)
+        self.scores = _stack_scores(self.sources)
         # Shared between workers, so that a broken row is reported by one of them only.
         self._broken = torch.zeros(len(self), dtype=torch.bool).share_memory_().numpy()
         self.reseed(seed)
@@ -201,7 +206,18 @@ class FaceDataset(Dataset):
             parameters=parameters,
             has_parameters=torch.from_numpy(has_parameters),
             exact=torch.from_numpy(self.exact[rows] & has_parameters),
+            scores=self._scores(rows, flips, present),
         )
+
+    def _scores(
+        self, rows: np.ndarray, flips: np.ndarray, present: np.ndarray
+    ) -> torch.Tensor | None:
+        if self.scores is None:
+            return None
+        scores = self.scores[rows]
+        scores[flips] = scores[flips][:, TAUGHT_MIRROR]
+        scores[~present] = np.nan
+        return torch.from_numpy(scores)
 
     def _width(self, row: int) -> int:
         return self.sources[self._source[row]].pixels[int(self._row[row])].shape[1]
@@ -283,3 +299,16 @@ def _stack_targets(
         for source, table in zip(sources, tables, strict=True)
     ]
     return ParameterTable.cat(filled)
+
+
+def _stack_scores(sources: list[FaceSource]) -> np.ndarray | None:
+    """All sources' scores on end, NaN for sources without; None without any."""
+    if all(source.scores is None for source in sources):
+        return None
+    empty = [(len(source.records), len(TAUGHT_SHAPES)) for source in sources]
+    return np.concatenate(
+        [
+            np.full(shape, np.nan, np.float32) if source.scores is None else source.scores
+            for source, shape in zip(sources, empty, strict=True)
+        ]
+    )

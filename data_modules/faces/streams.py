@@ -157,7 +157,9 @@ def part_of(source: FaceSource, rows: np.ndarray) -> FaceSource:
     """Some rows of a source, with their parameters."""
     targets, flipped = _select(source.targets, rows), _select(source.flipped_targets, rows)
     records = source.records.select(rows)
-    return FaceSource(records, RowsOf(source.pixels, rows), targets, flipped, source.exact)
+    scores = None if source.scores is None else source.scores[rows]
+    pixels = RowsOf(source.pixels, rows)
+    return FaceSource(records, pixels, targets, flipped, source.exact, scores)
 
 
 def _select(table: ParameterTable | None, rows: np.ndarray) -> ParameterTable | None:

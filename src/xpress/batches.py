@@ -26,6 +26,7 @@ class FaceBatch(ArrayStruct):
         parameters: known or fitted parameters in pixels of the crop, or None.
         has_parameters: which rows of `parameters` may be used as targets.
         exact: rows whose parameters are exact (rendered), colour and light among them.
+        scores: of `blendshapes.TAUGHT_SHAPES` by another network, NaN where unknown, or None.
     """
 
     image: Float[Tensor, "B 3 H W"]
@@ -39,6 +40,7 @@ class FaceBatch(ArrayStruct):
     parameters: FaceParameters | None
     has_parameters: Bool[Tensor, " B"]
     exact: Bool[Tensor, " B"]
+    scores: Float[Tensor, "B S"] | None = None
 
     def __len__(self) -> int:
         return self.image.shape[0]

@@ -64,6 +64,13 @@ class Mouth(Enum):
     none = "none"
 
 
+class Gaze(Enum):
+    """Whose eyes look."""
+
+    source = "source"
+    target = "target"
+
+
 class EditorName(Enum):
     """What changes an expression."""
 
@@ -88,6 +95,7 @@ class InferOptions:
         face: `largest`, `all` or an index from left to right.
         mouth: what fills the opened mouth: the network trained for it, the face model's teeth and
             tongue, or nothing.
+        gaze: whose eyes look: the source's, with whom the target's turn, or the target's own.
         aus: wanted action units, each in [0, 1] (aus.AU12=0.8, one side as aus.AU45_L=1), or
             aus.random=7; the others stay as they are.
         editor: `morphable` moves the face model's shapes, the others are networks.
@@ -116,6 +124,7 @@ class InferOptions:
     regions: Optional[list[Region]] = None  # noqa: UP045
     face: str = "largest"
     mouth: Mouth = Mouth.generator
+    gaze: Gaze = Gaze.target
     aus: dict[str, Any] = field(default_factory=dict)
     editor: EditorName = EditorName.morphable
     steps: list[float] = field(default_factory=lambda: [0.5, 0.75, 1.0])

@@ -40,6 +40,7 @@ def reenact(
     weights: PathLike | None = None,
     reenactor: Reenactor | None = None,
     provenance: Provenance = MARKED,
+    gaze: str = "target",
 ) -> None:
     """Move the target's face with the source's expression and write the result.
 
@@ -66,11 +67,12 @@ def reenact(
         weights: folder of own networks, see `Reenactor.from_pretrained`.
         reenactor: loaded weights; the package's by default.
         provenance: how the output is marked.
+        gaze: whose eyes look: source, with whose the target's turn, or target.
 
     Raises:
         InputError: an input or option is wrong; nothing is written.
     """
-    options = Options(motion, float(strength), regions, face, smoothing)
+    options = Options(motion, float(strength), regions, face, smoothing, gaze)
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
         output = check_output(output, [source, target, source_neutral], overwrite)

@@ -36,6 +36,9 @@ from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.morphable.model import MorphableModel
 
+NETWORK = ("width", "size", "head_channels", "gaze_channels")
+"""What a card says about the encoder's network."""
+
 Card = Mapping[str, Any]
 Writer = Callable[[LightningModule, Path, Card], list[Path]]
 
@@ -128,7 +131,7 @@ def _write_encoder(
     path = target if target.suffix == ".safetensors" else target / "encoder.safetensors"
     digest = write_safetensors(encoder, path)
     details = {
-        "network": {k: settings[k] for k in ("width", "size", "head_channels")},
+        "network": {k: settings[k] for k in NETWORK},
         "parameters": sum(p.numel() for p in encoder.parameters()),
         "sha256": digest,
         **card,
@@ -156,12 +159,17 @@ def export_encoder(
         InputError: not such a checkpoint, or the folder cannot be written.
     """
     weights = read_encoder_weights(checkpoint)
-    settings = checkpoint_settings(checkpoint, ("width", "size", "head_channels"))
+    settings = checkpoint_settings(checkpoint, NETWORK)
     morphable = settings.get("morphable")
     model = MorphableModel.load(morphable) if morphable else MorphableModel.default()
-    layout = CodeLayout(*model.sizes, settings["size"])
+    layout = CodeLayout.of(model.sizes, model.expression_names, settings["size"])
     encoder = FaceEncoder(
-        layout.outputs, settings["width"], settings["size"], tuple(settings["head_channels"])
+        layout.outputs,
+        settings["width"],
+        settings["size"],
+        tuple(settings["head_channels"]),
+        gaze=layout.gaze_outputs,
+        gaze_channels=settings["gaze_channels"],
     )
     encoder.load_state_dict(weights)
     _write_encoder(encoder, layout, settings, Path(output), card or {})

@@ -73,7 +73,7 @@ def read_layout(card: Path) -> CodeLayout:
         raise InputError(f"{card}: states no layout of the code; export it again") from error
 
 
-def read_signal_gain(card: Path) -> Float[np.ndarray, "7"]:
+def read_signal_gain(card: Path) -> Float[np.ndarray, " S"]:
     """What `calibrate` has written into an encoder's card; ones without it."""
     gains = json.loads(card.read_text(encoding="utf-8")).get("signal_gain", {})
     return np.array([float(gains.get(name, 1.0)) for name in SIGNALS])

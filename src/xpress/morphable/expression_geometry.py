@@ -14,18 +14,31 @@ from jaxtyping import Float
 
 from xpress.morphable.face_landmarks import OUTER_EYE_CORNERS, LinearLandmarks
 from xpress.morphable.regions import moved_by
+from xpress.morphable.signals import SIGNALS
 
 OPENING, WIDTH, SMILE, LID_RIGHT, LID_LEFT, BROW_RIGHT, BROW_LEFT = range(7)
+JAW, UPPER_LIP, LOWER_LIP, CORNER_RIGHT, CORNER_LEFT, STRETCH_RIGHT, STRETCH_LEFT = range(7, 14)
+LOWER_LID_RIGHT, LOWER_LID_LEFT = 14, 15
 LIDS = [LID_RIGHT, LID_LEFT]
+CORNERS = [CORNER_RIGHT, CORNER_LEFT]
 
 ROWS = {
-    "mouth": [OPENING, WIDTH, SMILE],
-    "eyes": LIDS,
+    "mouth": [OPENING, WIDTH, SMILE, *range(JAW, STRETCH_LEFT + 1)],
+    "eyes": [*LIDS, LOWER_LID_RIGHT, LOWER_LID_LEFT],
     "brows": [BROW_RIGHT, BROW_LEFT],
 }
 """Signals of each of the `REGIONS`."""
+REACHED = {
+    "mouth": [OPENING, WIDTH, JAW, UPPER_LIP, *CORNERS],
+    "eyes": LIDS,
+    "brows": ROWS["brows"],
+}
+"""Those of them that say where jaw, lips, lids and brows are; the others follow from them."""
 _RIDGE = 1e-4
 """Squared eye distances per activation: keeps weak shapes from large steps."""
+_FIRST = 4.0
+"""How much more the gaps of lips and lids count than other signals where bounds allow not all:
+a face with closed lips and a wrong chin is seen by nobody, one with open lips by everybody."""
 _ENOUGH = 5e-4
 """Eye distances that nobody sees."""
 
@@ -43,7 +56,7 @@ class Shown:
     """
 
     expression: Float[np.ndarray, " Ke"]
-    signals: Float[np.ndarray, "7"]
+    signals: Float[np.ndarray, " S"]
 
     def towards(self, other: Shown, share: float) -> Shown:
         """On the way to another: itself at 0, the other at 1."""
@@ -73,7 +86,7 @@ class ExpressionGeometry:
         eye = np.abs(np.diff(marks.mean[list(OUTER_EYE_CORNERS), 0]))[0]
         for part in (self._mean, self._identity, self._expression):
             part /= eye
-        self._owned = np.zeros((7, len(self.names)), bool)
+        self._owned = np.zeros((len(SIGNALS), len(self.names)), bool)
         for region, rows in ROWS.items():
             self._owned[rows] = moved_by(self.names, [region])
         self._gaze = np.array([name.startswith("eyeLook") for name in self.names])
@@ -84,11 +97,11 @@ class ExpressionGeometry:
         """Number of identity and of expression coefficients."""
         return len(self._identity), len(self._expression)
 
-    def neutral(self, identity: Float[np.ndarray, "*B Ki"]) -> Float[np.ndarray, "*B 7"]:
+    def neutral(self, identity: Float[np.ndarray, "*B Ki"]) -> Float[np.ndarray, "*B S"]:
         """Signals of an identity without expression."""
         return self._mean + identity @ self._identity
 
-    def changes(self, expression: Float[np.ndarray, "*B Ke"]) -> Float[np.ndarray, "*B 7"]:
+    def changes(self, expression: Float[np.ndarray, "*B Ke"]) -> Float[np.ndarray, "*B S"]:
         """What an expression adds to them, whoever the person is."""
         return expression @ self._expression
 
@@ -101,41 +114,50 @@ class ExpressionGeometry:
     def reach(
         self,
         expression: Float[np.ndarray, " Ke"],
-        wanted: Float[np.ndarray, "7"],
+        wanted: Float[np.ndarray, " S"],
         rows: Sequence[int],
         movable: np.ndarray | None = None,
         rounds: int = 6,
+        ease: Float[np.ndarray, " Ke"] | None = None,
     ) -> Float[np.ndarray, " Ke"]:
         """The expression in [0, 1] nearest to the given one whose signals are the wanted ones.
 
-        Least-norm steps towards the signals, each without the shapes that a bound holds back.
+        Least-norm steps towards the signals, each without the shapes that a bound holds back. The
+        norm is of the steps over their `ease`.
 
         Args:
             expression: where to start, may lie outside the box.
             wanted: `changes` to reach.
-            rows: which of the seven signals are to be reached.
+            rows: which of the signals are to be reached.
             movable: shapes that may change; gaze never does.
             rounds: steps at most.
+            ease: how readily each shape takes a step, its usual one about 1.
         """
         used = self._owned[rows] if movable is None else self._owned[rows] & movable
-        steer = np.where(used, self._expression.T[rows], 0.0)
-        full = self._expression.T[rows]
+        weight = np.where(np.isin(rows, [OPENING, *LIDS]), _FIRST, 1.0)
+        full = self._expression.T[rows] * weight[:, None]
+        steer = np.where(used, full, 0.0)
+        ease = np.ones(len(full.T)) if ease is None else ease
         x = np.clip(expression, 0, 1)
         for _ in range(rounds):
-            missing = wanted[rows] - full @ x
+            missing = wanted[rows] * weight - full @ x
             if np.abs(missing).max() < _ENOUGH:
                 break
-            step = _least_norm(steer, missing)
+            step = _least_norm(steer, missing, ease)
             held = ((x <= 0) & (step < 0)) | ((x >= 1) & (step > 0))
-            x = np.clip(x + _least_norm(np.where(held, 0.0, steer), missing), 0, 1)
+            x = np.clip(x + _least_norm(np.where(held, 0.0, steer), missing, ease), 0, 1)
         return x
 
 
-def _least_norm(steer: Float[np.ndarray, "R Ke"], missing: Float[np.ndarray, " R"]) -> np.ndarray:
-    return steer.T @ np.linalg.solve(steer @ steer.T + _RIDGE * np.eye(len(missing)), missing)
+def _least_norm(
+    steer: Float[np.ndarray, "R Ke"], missing: Float[np.ndarray, " R"], ease: np.ndarray
+) -> np.ndarray:
+    eased = steer * ease
+    solved = np.linalg.solve(eased @ eased.T + _RIDGE * np.eye(len(missing)), missing)
+    return ease * (eased.T @ solved)
 
 
-def _signals(points: Float[np.ndarray, "B L 3"]) -> Float[np.ndarray, "B 7"]:
+def _signals(points: Float[np.ndarray, "B L 3"]) -> Float[np.ndarray, "B S"]:
     """`morphable.signals.expression_signals` without its division, for points that face ahead."""
     x, y = points[..., 0], points[..., 1]
 
@@ -150,5 +172,14 @@ def _signals(points: Float[np.ndarray, "B L 3"]) -> Float[np.ndarray, "B 7"]:
         height([43, 44], [47, 46]),
         height([18, 19, 20], [36, 39]),
         height([23, 24, 25], [42, 45]),
+        height([33], [8]),
+        height([61, 62, 63], [33]),
+        height([65, 66, 67], [8]),
+        height([48], [33]),
+        height([54], [33]),
+        x[:, 33] - x[:, 48],
+        x[:, 54] - x[:, 33],
+        height([40, 41], [36, 39]),
+        height([46, 47], [42, 45]),
     ]
     return np.stack(columns, axis=1).astype(np.float64)

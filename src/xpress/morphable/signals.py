@@ -9,6 +9,7 @@ from __future__ import annotations
 from jaxtyping import Float
 
 from xpress.arrays import Array, library
+from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 
 SIGNALS = (
     "mouth_opening",
@@ -18,15 +19,35 @@ SIGNALS = (
     "lid_left",
     "brow_right",
     "brow_left",
+    "jaw_drop",
+    "upper_lip",
+    "lower_lip",
+    "corner_right",
+    "corner_left",
+    "stretch_right",
+    "stretch_left",
+    "lower_lid_right",
+    "lower_lid_left",
 )
 
+GAZE_SIGNALS = ("gaze_across", "gaze_up")
 
-def expression_signals(landmarks68: Float[Array, "B 68 2"]) -> Float[Array, "B 7"]:
+_EYES = tuple(
+    tuple(CONTOUR_MEDIAPIPE_INDEX.tolist().index(point) for point in points)
+    for points in ((468, 33, 133), (473, 362, 263))
+)
+"""Contour rows of the centre of an iris, then its eye's corners from the owner's right to left."""
+
+
+def expression_signals(landmarks68: Float[Array, "B 68 2"]) -> Float[Array, "B 16"]:
     """The signals named by `SIGNALS` from iBUG-68 landmarks in pixels.
 
     Mouth opening: mean inner-lip gap. Mouth width: between the outer corners. Smile: height of
     the corners over the middle of the outer lips. Lids: mean gap of two pairs. Brows: height of
-    the middle three points over the eye's corners. Right and left are the face owner's.
+    the middle three points over the eye's corners. Jaw drop: from the nose's base down to the
+    chin. Upper lip: height of its inner edge over the nose's base, lower lip: that of its over the
+    chin. Corners: height of each mouth corner over the nose's base, stretch: how far it is from
+    there sideways. Lower lids: height over the eye's corners. Right and left are the face owner's.
     """
     p = landmarks68
     across = p[:, 45] - p[:, 36]
@@ -48,8 +69,33 @@ def expression_signals(landmarks68: Float[Array, "B 68 2"]) -> Float[Array, "B 7
         gap([43, 44], [47, 46]),
         height([18, 19, 20], [36, 39]),
         height([23, 24, 25], [42, 45]),
+        height([33], [8]),
+        height([61, 62, 63], [33]),
+        height([65, 66, 67], [8]),
+        height([48], [33]),
+        height([54], [33]),
+        ((p[:, 33] - p[:, 48]) * along).sum(-1),
+        ((p[:, 54] - p[:, 33]) * along).sum(-1),
+        height([40, 41], [36, 39]),
+        height([46, 47], [42, 45]),
     ]
     return library(p).stack(signals, -1) / length[:, None]
+
+
+def gaze_signals(contours: Float[Array, "B 138 2"]) -> Float[Array, "B 2"]:
+    """The signals named by `GAZE_SIGNALS` from Face Mesh contour points in pixels.
+
+    Where the centres of the irises are on the lines between the eyes' corners, towards the
+    owner's left, and how high above them: shares of each eye's width, means of both eyes.
+    """
+    across, up = [], []
+    for iris, right, left in _EYES:
+        line = contours[:, left] - contours[:, right]
+        arm = contours[:, iris] - contours[:, right]
+        square = (line * line).sum(-1).clip(1e-6)
+        across.append((arm * line).sum(-1) / square)
+        up.append((line[:, 1] * arm[:, 0] - line[:, 0] * arm[:, 1]) / square)
+    return library(contours).stack([sum(across) / 2, sum(up) / 2], -1)
 
 
 def _length(vectors: Float[Array, "B 2"]) -> Float[Array, " B"]:

@@ -31,7 +31,7 @@ from xpress.packs.records import FaceRecords, decode
 
 def read_signals(
     extractor: FaceExtractor, records: FaceRecords, rows: Sequence[int]
-) -> tuple[Float[np.ndarray, "N 7"], Float[np.ndarray, "N 7"]]:
+) -> tuple[Float[np.ndarray, "N S"], Float[np.ndarray, "N S"]]:
     """Signals that the encoder reads and those of the labels."""
     found, labels = [], []
     for row in rows:
@@ -45,14 +45,14 @@ def read_signals(
 
 
 def signal_gain(
-    read: Float[np.ndarray, "N 7"], label: Float[np.ndarray, "N 7"], people: Sequence[str]
-) -> Float[np.ndarray, "7"]:
+    read: Float[np.ndarray, "N S"], label: Float[np.ndarray, "N S"], people: Sequence[str]
+) -> Float[np.ndarray, " S"]:
     """Slope of `read` over `label` within people; the sides of lids and brows are averaged."""
     names, person = np.unique(np.asarray(people), return_inverse=True)
     weights = np.eye(len(names))[person]
     centered = [x - weights @ ((weights.T @ x) / weights.sum(0)[:, None]) for x in (read, label)]
     covariance, variance = (centered[0] * centered[1]).sum(0), (centered[1] ** 2).sum(0)
-    for sides in ([3, 4], [5, 6]):
+    for sides in ([3, 4], [5, 6], [10, 11], [12, 13], [14, 15]):
         covariance[sides], variance[sides] = covariance[sides].mean(), variance[sides].mean()
     return covariance / variance
 

@@ -16,6 +16,7 @@ class Options:
         regions: what may move; None is all of the face.
         face: of the target: largest, all, or an index from the left.
         smoothing: filter pose and expression of videos over time.
+        gaze: whose eyes look, source or target.
     """
 
     motion: str = "relative"
@@ -23,3 +24,4 @@ class Options:
     regions: Sequence[str] | None = None
     face: str | int = "largest"
     smoothing: bool = True
+    gaze: str = "target"

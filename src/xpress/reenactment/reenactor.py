@@ -131,6 +131,7 @@ class Reenactor(FaceReader):
             options.regions,
             self.geometry,
             self.signal_gain,
+            options.gaze,
         )
         return Stage(self.animators, transfer)
 

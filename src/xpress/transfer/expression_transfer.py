@@ -8,10 +8,25 @@ import numpy as np
 from jaxtyping import Float
 
 from xpress.errors import InputError
-from xpress.morphable.expression_geometry import LIDS, OPENING, ROWS, ExpressionGeometry, Shown
+from xpress.morphable.expression_geometry import (
+    JAW,
+    LIDS,
+    OPENING,
+    REACHED,
+    ExpressionGeometry,
+    Shown,
+)
+from xpress.morphable.gaze import gaze_columns, gaze_of, looks_of
 from xpress.morphable.regions import REGIONS, moved_by
+from xpress.morphable.signals import SIGNALS
 
 MOTIONS = ("relative", "absolute")
+GAZES = ("source", "target")
+LOOK_RANGE = np.array([0.8, 0.7])
+"""Largest turn of the eyes sideways and up or down, activations: an iris shows between the lids."""
+EASE, EASE_USED = 0.5, 3.0
+"""How readily a shape makes up for what is missing: one that the driver does not use, and what its
+use adds, per activation. What a jaw does is done with the jaw, what lips do with the lips."""
 LID_RANGE = (1.0, 1.4)
 """Bounds of the target's open lids over the source's, by which lid motion is scaled; not below one,
 because closed eyes are read as almost closed, and a slit is seen at once."""
@@ -32,9 +47,11 @@ class Transfer:
     own expression.
 
     With a `geometry`, two things that single activations cannot promise hold for relative motion:
-    what the bounds cut off one shape is made up for by others, so that mouth, lids and brows
-    still move as far as the source's; and lids move in proportion to their own opening, so that
-    eyes close when the source's do.
+    what the bounds cut off one shape is made up for by others, rather by those that the source
+    uses, so that jaw, lips and their corners, lids and brows still move as far as the source's;
+    and lids move in proportion to their own opening, so that eyes close when the source's do.
+
+    Both eyes turn by the same angles, by as much as the source's do.
 
     Args:
         expression_names: of the face model.
@@ -44,6 +61,7 @@ class Transfer:
         geometry: of the face model; None clips only.
         signal_gain: share of each signal's motion that the source's reader sees, as `calibrate`
             measures it; part of what is lost is made up for. None means all of it.
+        gaze: source, with whose eyes the target's turn, or target, whose own they keep.
 
     Raises:
         InputError: an unknown motion or region, no region, or a strength out of range.
@@ -56,20 +74,28 @@ class Transfer:
         strength: float = 1.0,
         regions: Sequence[str] | None = None,
         geometry: ExpressionGeometry | None = None,
-        signal_gain: Float[np.ndarray, "7"] | None = None,
+        signal_gain: Float[np.ndarray, " S"] | None = None,
+        gaze: str = "source",
     ) -> None:
         if motion not in MOTIONS:
             raise InputError(f"motion={motion}: choose {' or '.join(MOTIONS)}")
+        if gaze not in GAZES:
+            raise InputError(f"gaze={gaze}: choose {' or '.join(GAZES)}")
         if not 0 <= strength <= 10:
             raise InputError(f"strength={strength}: choose a factor from 0 to 10")
         self.motion = motion
         self.strength = strength
         self.moved = moved_by(expression_names, regions)
         self.geometry = geometry
-        gain = np.ones(7) if signal_gain is None else signal_gain
+        gain = np.ones(len(SIGNALS)) if signal_gain is None else signal_gain
         self._emphasis = np.clip(gain, *GAIN_RANGE) ** -MADE_UP
+        # what opens a mouth is made up for with its opening already
+        self._emphasis[JAW:] = 1.0
         chosen = tuple(REGIONS) if regions is None else tuple(regions)
-        self._rows = [row for region in chosen for row in ROWS[region]]
+        self._rows = [row for region in chosen for row in REACHED[region]]
+        self._gaze = gaze_columns(expression_names)
+        if gaze == "target":
+            self.moved[self._gaze] = False
 
     def __call__(
         self,
@@ -90,20 +116,33 @@ class Transfer:
             return np.array(target, np.float64)
         rest = target_rest.expression
         origin = source_rest.expression if self.motion == "relative" else rest
-        mixed = rest + self.strength * (source.expression - origin)
+        change = self.strength * (source.expression - origin)
+        mixed = rest + change
+        if self._gaze:
+            mixed[self._gaze] = self._look(rest[self._gaze], change[self._gaze])
         mixed = np.where(self.moved, mixed, target)
         if self.geometry is None or self.motion != "relative":
             return np.clip(mixed, 0, 1)
         base = target_rest.signals - self.geometry.changes(rest)
         wanted = self._signals(source.signals, source_rest.signals, target_rest.signals) - base
-        return self.geometry.reach(mixed, wanted, self._rows, self.moved)
+        ease = EASE + EASE_USED * np.abs(change)
+        return self.geometry.reach(mixed, wanted, self._rows, self.moved, ease=ease)
+
+    def _look(
+        self, rest: Float[np.ndarray, "8"], change: Float[np.ndarray, "8"]
+    ) -> Float[np.ndarray, "8"]:
+        """Both eyes turn alike, within the lids; how far apart they look stays the target's."""
+        gaze, turn = gaze_of(rest), gaze_of(change)
+        far = np.maximum(LOOK_RANGE, np.abs(gaze[:2]))
+        gaze[:2] = np.clip(gaze[:2] + turn[:2], -far, far)
+        return looks_of(gaze)
 
     def _signals(
         self,
-        source: Float[np.ndarray, "7"],
-        source_rest: Float[np.ndarray, "7"],
-        target_rest: Float[np.ndarray, "7"],
-    ) -> Float[np.ndarray, "7"]:
+        source: Float[np.ndarray, " S"],
+        source_rest: Float[np.ndarray, " S"],
+        target_rest: Float[np.ndarray, " S"],
+    ) -> Float[np.ndarray, " S"]:
         """What the target's face is to show; lips and lids meet but do not cross."""
         opened = np.maximum(target_rest[LIDS], 1e-3) / np.maximum(source_rest[LIDS], 1e-3)
         factor = self.strength * self._emphasis

@@ -20,7 +20,7 @@ from xpress.rendering.camera import project
 
 @pytest.fixture(scope="module")
 def layout(model) -> CodeLayout:
-    return CodeLayout(*model.sizes)
+    return CodeLayout.of(model.sizes, model.expression_names)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from xpress.morphable.signals import SIGNALS, expression_signals
+from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.signals import GAZE_SIGNALS, SIGNALS, expression_signals, gaze_signals
 
 
 def face(**moves):
@@ -17,6 +18,7 @@ def face(**moves):
     p[0, 51], p[0, 57] = torch.tensor([50, 72.0]), torch.tensor([50, 92.0])
     p[0, 61:64] = torch.tensor([[42, 79], [50, 78], [58, 79.0]])
     p[0, 65:68] = torch.tensor([[58, 82], [50, 84], [42, 82.0]])
+    p[0, 33], p[0, 8] = torch.tensor([51, 55.0]), torch.tensor([50, 120.0])
     for points, shift in moves.values():
         p[0, points] += torch.tensor(shift)
     return p
@@ -35,27 +37,58 @@ def test_by_hand():
         "lid_left": 0.10,
         "brow_right": 0.20,
         "brow_left": 0.20,
+        "jaw_drop": 0.65,
+        "upper_lip": -((79 + 78 + 79) / 3 - 55) / 100,
+        "lower_lip": (120 - (82 + 84 + 82) / 3) / 100,
+        "corner_right": -0.25,
+        "corner_left": -0.25,
+        "stretch_right": 0.26,
+        "stretch_left": 0.24,
+        "lower_lid_right": -0.04,
+        "lower_lid_left": -0.05,
     }
     assert values(face()) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("points", "shift", "signal", "change"),
+    ("points", "shift", "changes"),
     [
-        ([65, 66, 67], [0.0, 10.0], "mouth_opening", 0.1),
-        ([54], [20.0, 0.0], "mouth_width", 0.2),
-        ([48, 54], [0.0, -5.0], "smile", 0.05),
-        ([41, 40], [0.0, -9.0], "lid_right", -0.09),
-        ([43, 44], [0.0, 5.0], "lid_left", -0.05),
-        ([18, 19, 20], [0.0, 4.0], "brow_right", -0.04),
-        ([23, 24, 25], [0.0, -7.0], "brow_left", 0.07),
+        ([61, 62, 63], [0.0, -10.0], {"mouth_opening": 0.1, "upper_lip": 0.1}),
+        ([65, 66, 67], [0.0, 10.0], {"mouth_opening": 0.1, "lower_lip": -0.1}),
+        ([54], [20.0, 0.0], {"mouth_width": 0.2, "stretch_left": 0.2}),
+        ([48], [-10.0, 0.0], {"mouth_width": 0.1, "stretch_right": 0.1}),
+        ([48, 54], [0.0, -5.0], {"smile": 0.05, "corner_right": 0.05, "corner_left": 0.05}),
+        ([41, 40], [0.0, -9.0], {"lid_right": -0.09, "lower_lid_right": 0.09}),
+        ([43, 44], [0.0, 5.0], {"lid_left": -0.05}),
+        ([18, 19, 20], [0.0, 4.0], {"brow_right": -0.04}),
+        ([23, 24, 25], [0.0, -7.0], {"brow_left": 0.07}),
+        ([8], [0.0, 6.0], {"jaw_drop": 0.06, "lower_lip": 0.06}),
     ],
 )
-def test_each_follows_its_own_points_only(points, shift, signal, change):
+def test_each_follows_its_own_points_only(points, shift, changes):
     before, after = values(face()), values(face(moved=(points, shift)))
     for name in SIGNALS:
-        expected = before[name] + (change if name == signal else 0)
+        expected = before[name] + changes.get(name, 0)
         assert after[name] == pytest.approx(expected, abs=1e-6)
+
+
+def eyes(across, up):
+    """Contours with eyes 40 px wide, one of them rolled, irises off their middles."""
+    row = CONTOUR_MEDIAPIPE_INDEX.tolist().index
+    p = torch.zeros(1, 138, 2)
+    p[0, row(33)], p[0, row(133)] = torch.tensor([0.0, 0]), torch.tensor([40.0, 0])
+    p[0, row(468)] = torch.tensor([20.0 + across, -up])
+    p[0, row(362)], p[0, row(263)] = torch.tensor([80.0, 0]), torch.tensor([80.0, 40])
+    p[0, row(473)] = torch.tensor([80.0 + up, 20 + across])
+    return p
+
+
+def test_gaze_by_hand():
+    found = dict(zip(GAZE_SIGNALS, gaze_signals(eyes(8.0, 4.0))[0].tolist(), strict=True))
+    assert found == pytest.approx({"gaze_across": 0.7, "gaze_up": 0.1})
+    points = torch.zeros(1, 138, 2, requires_grad=True)
+    gaze_signals(points).sum().backward()
+    assert points.grad.isfinite().all()
 
 
 def test_size_place_and_roll_do_not_matter():

@@ -5,6 +5,7 @@ import pytest
 
 from xpress.errors import InputError
 from xpress.morphable.expression_geometry import Shown
+from xpress.morphable.signals import SIGNALS
 from xpress.transfer.driver import EASE, drive
 from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
 
@@ -75,7 +76,7 @@ def test_no_face_at_all_names_the_source(world, resting):
 
 
 def test_given_neutral_wins(world, resting):
-    rest = Shown(np.full(len(world.model.expression_names), 0.25), np.zeros(7))
+    rest = Shown(np.full(len(world.model.expression_names), 0.25), np.zeros(len(SIGNALS)))
     frame = next(drive(clip(world, [0.4] * 9), resting, "x", rest))
     assert frame.rest is rest
 

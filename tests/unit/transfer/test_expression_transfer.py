@@ -2,14 +2,29 @@ import numpy as np
 import pytest
 
 from xpress.errors import InputError
-from xpress.morphable.expression_geometry import LIDS, OPENING, Shown
+from xpress.morphable.expression_geometry import (
+    CORNERS,
+    JAW,
+    LIDS,
+    OPENING,
+    UPPER_LIP,
+    Shown,
+)
+from xpress.morphable.gaze import gaze_columns, gaze_of, looks_of
 from xpress.morphable.regions import REGIONS, moved_by
-from xpress.transfer.expression_transfer import Transfer
+from xpress.morphable.signals import SIGNALS
+from xpress.transfer.expression_transfer import LOOK_RANGE, Transfer
 
 NAMES = ["browDown_L", "eyeBlink_L", "jawOpen", "mouthSmile_L"]
 SOURCE, SOURCE_NEUTRAL = np.array([0.5, 0.9, 0.6, 0.2]), np.array([0.1, 0.1, 0.2, 0.4])
 NEUTRAL, OWN = np.array([0.3, 0.0, 0.1, 0.1]), np.array([0.2, 0.3, 0.7, 0.8])
-FACES = *(Shown(expression, np.zeros(7)) for expression in (SOURCE, SOURCE_NEUTRAL, NEUTRAL)), OWN
+FACES = (
+    *(
+        Shown(expression, np.zeros(len(SIGNALS)))
+        for expression in (SOURCE, SOURCE_NEUTRAL, NEUTRAL)
+    ),
+    OWN,
+)
 
 
 def test_relative_is_the_formula_clipped():
@@ -42,7 +57,13 @@ def test_every_shape_belongs_to_exactly_one_region(model):
 
 @pytest.mark.parametrize(
     "options",
-    [{"motion": "both"}, {"strength": -1.0}, {"regions": ["nose"]}, {"regions": []}],
+    [
+        {"motion": "both"},
+        {"gaze": "both"},
+        {"strength": -1.0},
+        {"regions": ["nose"]},
+        {"regions": []},
+    ],
 )
 def test_bad_options_are_told(options):
     with pytest.raises(InputError):
@@ -69,7 +90,7 @@ def transfer(model, geometry):
 
 def test_eyes_close_when_the_drivers_do(model, geometry, identities, transfer):
     driver, target = (geometry.shown(activation(model), identity) for identity in identities)
-    closed = np.where(np.isin(range(7), LIDS), -geometry.neutral(identities[0]), 0.0)
+    closed = np.where(np.isin(range(len(SIGNALS)), LIDS), -geometry.neutral(identities[0]), 0.0)
     blink = geometry.shown(geometry.reach(driver.expression, closed, LIDS), identities[0])
     assert np.abs(blink.signals[LIDS]).max() < 0.004
     got = transfer(blink, driver, target, target.expression)
@@ -108,7 +129,7 @@ def test_motion_that_the_encoder_put_into_the_identity_is_carried(
     model, geometry, identities, transfer
 ):
     rest, target = (geometry.shown(activation(model), identity) for identity in identities)
-    moved = Shown(rest.expression, rest.signals + np.array([0.08, 0, 0, 0, 0, 0, 0]))
+    moved = Shown(rest.expression, rest.signals + 0.08 * (np.arange(len(SIGNALS)) == OPENING))
     got = transfer(moved, rest, target, target.expression)
     gained = geometry.shown(got, identities[1]).signals - target.signals
     assert gained[OPENING] == pytest.approx(0.08, abs=0.01)
@@ -121,3 +142,68 @@ def test_resting_driver_leaves_the_target_at_rest(model, geometry, identities, t
     )
     got = transfer(calm, calm, target, target.expression)
     np.testing.assert_allclose(got, target.expression, atol=1e-9)
+
+
+def eyes(model, across, up, apart=-0.2):
+    expression = np.zeros(len(model.expression_names))
+    expression[gaze_columns(model.expression_names)] = looks_of(np.array([across, up, apart]))
+    return expression
+
+
+def look(model, expression):
+    return gaze_of(expression[gaze_columns(model.expression_names)])
+
+
+def test_both_eyes_turn_as_far_as_the_drivers(model, geometry, identities, transfer):
+    """From wherever the target looks; how far its eyes look apart stays its own."""
+    rest, aside = (
+        geometry.shown(eyes(model, *gaze), identities[0]) for gaze in ((0.1, 0), (-0.3, 0.2))
+    )
+    target = geometry.shown(eyes(model, 0.2, -0.1, 0.05), identities[1])
+    got = transfer(aside, rest, target, target.expression)
+    np.testing.assert_allclose(look(model, got), [-0.2, 0.1, 0.05], atol=1e-6)
+
+
+def test_eyes_do_not_turn_out_of_the_lids(model, geometry, identities, transfer):
+    rest, aside = (
+        geometry.shown(eyes(model, *gaze), identities[0]) for gaze in ((-0.5, -0.5), (0.6, 0.6))
+    )
+    target = geometry.shown(eyes(model, 0.3, 0.3), identities[1])
+    got = look(model, transfer(aside, rest, target, target.expression))
+    np.testing.assert_allclose(got[:2], LOOK_RANGE, atol=1e-6)
+
+
+def test_the_target_may_keep_its_own_gaze(model, geometry, identities):
+    keep = Transfer(model.expression_names, geometry=geometry, gaze="target")
+    rest, aside = (
+        geometry.shown(eyes(model, *gaze) + activation(model, jawOpen=gaze[0]), identities[0])
+        for gaze in ((0.0, 0), (0.4, 0.2))
+    )
+    target = geometry.shown(eyes(model, 0.2, -0.1), identities[1])
+    got = keep(aside, rest, target, target.expression)
+    np.testing.assert_allclose(look(model, got), [0.2, -0.1, -0.2], atol=1e-6)
+    assert got[model.expression_names.index("jawOpen")] > 0.3
+
+
+def test_a_lip_is_not_raised_with_the_jaw(model, geometry, identities, transfer):
+    rest, grin = (
+        geometry.shown(activation(model, mouthUpperUp_L=v, mouthUpperUp_R=v), identities[0])
+        for v in (0.0, 0.8)
+    )
+    target = geometry.shown(activation(model, mouthPucker=0.3), identities[1])
+    got = geometry.shown(transfer(grin, rest, target, target.expression), identities[1])
+    change, wanted = got.signals - target.signals, grin.signals - rest.signals
+    assert change[UPPER_LIP] == pytest.approx(wanted[UPPER_LIP], rel=0.1)
+    assert change[OPENING] == pytest.approx(wanted[OPENING], rel=0.1)
+    assert abs(change[JAW] - wanted[JAW]) < 0.005
+
+
+def test_a_one_sided_smile_stays_on_its_side(model, geometry, identities, transfer):
+    rest, smirk = (
+        geometry.shown(activation(model, mouthSmile_L=v), identities[0]) for v in (0.0, 0.7)
+    )
+    target = geometry.shown(activation(model, mouthSmile_L=0.5, mouthSmile_R=0.5), identities[1])
+    got = geometry.shown(transfer(smirk, rest, target, target.expression), identities[1])
+    change, wanted = got.signals - target.signals, smirk.signals - rest.signals
+    np.testing.assert_allclose(change[CORNERS], wanted[CORNERS], atol=0.01)
+    assert wanted[CORNERS][1] > 0.05 > 0.02 > abs(wanted[CORNERS][0])

@@ -111,7 +111,8 @@ def _load(path: Path) -> tuple[FaceEncoder, CodeLayout]:
         details = json.loads(card.read_text(encoding="utf-8"))
         layout, network = CodeLayout(**details["layout"]), details["network"]
         heads = tuple(network["head_channels"])
-        encoder = FaceEncoder(layout.outputs, network["width"], network["size"], heads)
+        eyes = {"gaze": layout.gaze_outputs, "gaze_channels": network.get("gaze_channels", 0)}
+        encoder = FaceEncoder(layout.outputs, network["width"], network["size"], heads, **eyes)
     except FileNotFoundError as error:
         raise InputError(f"{card}: no such card; it belongs beside the encoder") from error
     except (KeyError, TypeError, ValueError) as error:

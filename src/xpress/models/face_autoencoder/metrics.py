@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xpress.models.face_autoencoder.losses import face_size
-from xpress.morphable.signals import SIGNALS, expression_signals
+from xpress.models.face_autoencoder.losses import face_size, irises_seen
+from xpress.morphable.signals import GAZE_SIGNALS, SIGNALS, expression_signals, gaze_signals
 
 CLOSED_QUANTILE = 0.1
 
@@ -52,16 +52,39 @@ def landmark_metrics(
         "nme68": 100 * nme68(predicted, target).mean().item(),
     }
     p, t = expression_signals(predicted), expression_signals(target)
-    correlations, gains = correlation(p, t), p.std(0) / t.std(0).clamp_min(1e-9)
-    for i, name in enumerate(SIGNALS):
-        figures[f"{name}/correlation"] = correlations[i].item()
-        figures[f"{name}/gain"] = gains[i].item()
-        figures[f"{name}/error"] = (p[:, i] - t[:, i]).abs().mean().item()
+    figures |= _agreement(SIGNALS, p, t)
     openings = [_eye_openings(points) for points in (predicted, target)]
     figures["eye_error"] = (openings[0] - openings[1]).abs().mean().item()
     figures["mouth_error"] = (p[:, 0] - t[:, 0]).abs().mean().item()
     figures["closed_mouths"] = _recognised(p[:, 0], t[:, 0])
     figures["closed_eyes"] = _recognised(openings[0].flatten(), openings[1].flatten())
+    return figures
+
+
+def gaze_metrics(
+    predicted: Float[Tensor, "B 206 2"], target: Float[Tensor, "B 206 2"]
+) -> dict[str, float]:
+    """Correlation, gain and mean absolute error of the gaze, where the labels' lids are open.
+
+    Nothing where fewer than two are.
+    """
+    seen = irises_seen(target[:, :68])
+    if int(seen.sum()) < 2:
+        return {}
+    p, t = gaze_signals(predicted[seen, 68:]), gaze_signals(target[seen, 68:])
+    return _agreement(GAZE_SIGNALS, p, t)
+
+
+def _agreement(
+    names: Sequence[str], p: Float[Tensor, "B K"], t: Float[Tensor, "B K"]
+) -> dict[str, float]:
+    correlations, gains = correlation(p, t), p.std(0) / t.std(0).clamp_min(1e-9)
+    errors = (p - t).abs().mean(0)
+    figures = {}
+    for i, name in enumerate(names):
+        figures[f"{name}/correlation"] = correlations[i].item()
+        figures[f"{name}/gain"] = gains[i].item()
+        figures[f"{name}/error"] = errors[i].item()
     return figures
 
 

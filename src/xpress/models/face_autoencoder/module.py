@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from kornia.metrics import ssim
-from pydantic import PositiveFloat
+from pydantic import NonNegativeInt, PositiveFloat
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
@@ -19,16 +19,16 @@ from xpress.models.face_autoencoder import losses
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.decoder import FaceDecoder, inner_face_mask
 from xpress.models.face_autoencoder.losses import LossWeights, mean_of
-from xpress.models.face_autoencoder.metrics import figure_table, landmark_metrics
+from xpress.models.face_autoencoder.metrics import figure_table, gaze_metrics, landmark_metrics
 from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.pictures import picture_grid
 from xpress.models.face_autoencoder.skin import SkinModel, skin_loss
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.models.gather import gather_rows, mean_count, without_repeats
+from xpress.morphable.blendshapes import TAUGHT_SHAPES
 from xpress.morphable.landmark_model import LandmarkModel
 from xpress.morphable.landmark_weights import loss_weights
 from xpress.morphable.model import MorphableModel
-from xpress.morphable.signals import SIGNALS
 from xpress.rendering.camera import project
 from xpress.rendering.renderer import Rendering
 from xpress.structures import FaceParameters
@@ -47,6 +47,7 @@ class FaceAutoencoder(LightningModule):
         size: pixels of the crop's side.
         head_channels: see `FaceEncoder`.
         dropout: see `FaceEncoder`.
+        gaze_channels: see `FaceEncoder`.
         weights: of the losses, or what makes them.
         rasterizer: backend for the full stage and the pictures.
         learning_rate: peak of the one-cycle schedule.
@@ -54,6 +55,9 @@ class FaceAutoencoder(LightningModule):
         render_rows: rows of a batch that are rendered in the full stage; the rest train geometry.
         color_only: train the outputs of colour and illumination alone, everything else frozen;
             the colour stage.
+        gaze_only: train the head that reads where the eyes look alone; the gaze stage.
+        frozen_stages: of the encoder that keep their weights, from the first on, and the stem with
+            them; the large maps are theirs, so that going on from trained weights is twice as fast.
         init_from: a checkpoint or safetensors whose encoder weights to start from.
     """
 
@@ -64,35 +68,51 @@ class FaceAutoencoder(LightningModule):
         size: int = 128,
         head_channels: Sequence[int] = (64, 16),
         dropout: float = 0.0,
+        gaze_channels: NonNegativeInt = 16,
         weights: LossWeights | Callable[[], LossWeights] = LossWeights,
         rasterizer: str = "auto",
         learning_rate: PositiveFloat = 2e-3,
         weight_decay: float = 1e-3,
         render_rows: int = 48,
         color_only: bool = False,
+        gaze_only: bool = False,
+        frozen_stages: NonNegativeInt = 0,
         init_from: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["weights"])
         model = MorphableModel.load(morphable) if morphable else MorphableModel.default()
-        self.layout = CodeLayout(*model.sizes, size)
+        self.layout = CodeLayout.of(model.sizes, model.expression_names, size)
         deep, fine = head_channels
-        self.encoder = FaceEncoder(self.layout.outputs, width, size, (deep, fine), dropout)
+        heads = (deep, fine), dropout, self.layout.gaze_outputs, gaze_channels
+        self.encoder = FaceEncoder(self.layout.outputs, width, size, *heads)
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.landmark_model = LandmarkModel.of(model)
         self.skin = SkinModel(model)
         # Held in a list: an asset is neither averaged, checkpointed nor sent between processes.
         self._decoder = [FaceDecoder(model, rasterizer)]
+        names = model.expression_names
+        both = [(names.index(n), i) for i, n in enumerate(TAUGHT_SHAPES) if n in names]
+        self.taught, self.taught_scores = [a for a, _ in both], [b for _, b in both]
         self.weights = weights if isinstance(weights, LossWeights) else weights()
         trust = torch.from_numpy(loss_weights())
         self.register_buffer("landmark_weights", trust, persistent=False)
         self.register_buffer("inner_face", inner_face_mask(model), persistent=False)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.render_rows, self.color_only = render_rows, color_only
+        self.render_rows, self.color_only, self.gaze_only = render_rows, color_only, gaze_only
         if color_only:
             self.encoder.requires_grad_(False)
             self.encoder.head.requires_grad_(True)
-        self._collected: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
+        if gaze_only:
+            if self.encoder.gaze is None:
+                raise InputError("model.gaze_only=true: needs model.gaze_channels above 0")
+            self.encoder.requires_grad_(False)
+            self.encoder.gaze.requires_grad_(True)
+        self._frozen = [self.encoder.stem, *self.encoder.stages[:frozen_stages]]
+        self._frozen = self._frozen if frozen_stages else []
+        for part in self._frozen:
+            part.requires_grad_(False)
+        self._collected: dict[int, list[tuple[Tensor, ...]]] = {}
         if init_from:
             load_encoder(self.encoder, init_from)
 
@@ -116,8 +136,12 @@ class FaceAutoencoder(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Frozen networks keep their batch statistics too."""
-        if self.color_only:
+        if self.color_only or self.gaze_only:
             self.encoder.eval()
+        if self.gaze_only and self.encoder.gaze is not None:
+            self.encoder.gaze.train()
+        for part in self._frozen:
+            part.eval()
 
     def loss_terms(self, batch: FaceBatch) -> dict[str, Tensor]:
         """Every active term, not yet weighted."""
@@ -126,6 +150,10 @@ class FaceAutoencoder(LightningModule):
             return self._color_terms(code, batch)
         parameters = self.layout.parameters(code)
         points = self.landmarks(parameters)
+        seen = batch.has_contours & losses.irises_seen(batch.landmarks68)
+        gaze = {"gaze": mean_of(losses.gaze_loss(points[:, 68:], batch.contours), seen)}
+        if self.gaze_only:
+            return gaze
         known = batch.has_landmarks & batch.present
         target = torch.cat([batch.landmarks68, batch.contours], dim=1)
         labelled = torch.cat(
@@ -133,7 +161,7 @@ class FaceAutoencoder(LightningModule):
         )
         size = losses.face_size(batch.landmarks68)
         weights = self.landmark_weights * labelled
-        terms = {
+        terms = gaze | {
             "landmarks": mean_of(losses.landmark_loss(points, target, weights, size), known),
             "signals": mean_of(losses.signal_loss(points[:, :68], batch.landmarks68), known),
             "closure": mean_of(losses.closure_loss(points[:, :68], batch.landmarks68), known),
@@ -141,6 +169,10 @@ class FaceAutoencoder(LightningModule):
         }
         terms |= self._parameter_terms(parameters, batch)
         terms |= self._regularization(parameters, batch)
+        if batch.scores is not None and self.weights.teacher > 0:
+            said = parameters.expression[:, self.taught]
+            rows = batch.scores.isfinite().all(1)
+            terms["teacher"] = losses.teacher_loss(said, batch.scores[:, self.taught_scores], rows)
         return terms | self._picture_terms(parameters, batch)
 
     def _picture_terms(self, parameters: FaceParameters, batch: FaceBatch) -> dict[str, Tensor]:
@@ -261,10 +293,11 @@ class FaceAutoencoder(LightningModule):
             batch = without_repeats(batch, self.trainer, batch_index, dataloader_idx)
         parameters = self(batch.image.contiguous(memory_format=torch.channels_last))
         rows = batch.has_landmarks
-        predicted = self.landmarks(parameters)[rows, :68]
+        predicted = self.landmarks(parameters)[rows]
+        labels = torch.cat([batch.landmarks68, batch.contours], dim=1)[rows]
         photometric = self.photometric_error(parameters, batch)
         self._collected.setdefault(dataloader_idx, []).append(
-            (predicted, batch.landmarks68[rows], photometric)
+            (predicted, labels, batch.has_contours[rows], photometric)
         )
 
     def photometric_error(self, parameters: FaceParameters, batch: FaceBatch) -> Tensor:
@@ -311,18 +344,19 @@ class FaceAutoencoder(LightningModule):
         names = self._set_names(stage)
         chosen = []
         for number, rows in self._collected.items():
-            predicted, target, photometric = (
+            predicted, target, complete, photometric = (
                 gather_rows(torch.cat(column)) for column in zip(*rows, strict=True)
             )
-            figures = landmark_metrics(predicted, target)
+            figures = landmark_metrics(predicted[:, :68], target[:, :68])
+            figures |= gaze_metrics(predicted[complete], target[complete])
             if len(photometric):
                 figures["photometric_rms"] = photometric[:, 0].mean().item()
                 figures["photometric_coverage"] = photometric[:, 1].mean().item()
                 figures["photometric_ssim"] = photometric[:, 2].mean().item()
             prefix = f"{stage}/{names[number]}" if number < len(names) else f"{stage}/{number}"
             self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()}, sync_dist=True)
-            missed = sum(1 - figures[f"{name}/correlation"] for name in SIGNALS) / len(SIGNALS)
-            chosen.append(figures["nme51"] / 3 + 2 * missed)
+            reached = [v for n, v in figures.items() if n.endswith("/correlation")]
+            chosen.append(figures["nme51"] / 3 + 2 * (1 - sum(reached) / len(reached)))
         if chosen:
             self.log(f"{stage}/loss", sum(chosen) / len(chosen), sync_dist=True, prog_bar=True)
 
@@ -359,7 +393,11 @@ def load_encoder(encoder: nn.Module, path: str) -> None:
         InputError: not such a file, or of an encoder of another shape.
     """
     try:
-        encoder.load_state_dict(read_encoder_weights(path))
+        state = read_encoder_weights(path)
+        if isinstance(encoder, FaceEncoder) and encoder.gaze is not None:
+            # weights from before there was such a head are gone on with
+            state = {f"gaze.{n}": v for n, v in encoder.gaze.state_dict().items()} | state
+        encoder.load_state_dict(state)
     except RuntimeError as error:
         raise InputError(
             f"{path}: of another encoder; give the width, size and head_channels it was trained "

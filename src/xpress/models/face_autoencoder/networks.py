@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from xpress.morphable.gaze import GAZE_TURNS
+
 # expansion, channels at width 1, repeats, stride: MobileNetV2's table 2 with MnasNet's smaller
 # early expansions and fewer repeats, which trains 1.7 times as fast on a CPU, where the large early
 # maps are bound by memory.
@@ -25,6 +27,9 @@ STAGES = (
 )
 MIDDLE_STAGE = 4
 """The last stage on the 8×8 grid, whose map goes to the head beside the 4×4 one."""
+
+EYE_STAGE = 1
+"""The last stage on the 32×32 grid, whose map the gaze is read from."""
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
@@ -62,6 +67,35 @@ class InvertedResidual(nn.Module):
         return x + self.layers(x) if self.shortcut else self.layers(x)
 
 
+class GazeHead(nn.Module):
+    """Where the eyes look, from a fine map around them.
+
+    A pupil moves by a pixel of the crop, which the coarse maps have long forgotten.
+
+    Args:
+        inputs: channels of the map, a quarter of the crop's size.
+        channels: of the two convolutions.
+        grid: side of the map.
+    """
+
+    def __init__(self, inputs: int, channels: int, grid: int) -> None:
+        super().__init__()
+        self.band = slice(grid * 6 // 32, grid * 20 // 32)
+        rows = self.band.stop - self.band.start
+        self.layers = nn.Sequential(
+            convolution(inputs, channels, 3),
+            convolution(channels, channels, 3, stride=2),
+            nn.Flatten(),
+            nn.Linear(channels * (grid // 2) * ((rows + 1) // 2), 32),
+            nn.ReLU(inplace=True),
+            nn.Linear(32, 3),
+        )
+
+    def forward(self, fine: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 3"]:
+        """Numbers for the turns to the owner's left and up and for convergence, before tanh."""
+        return self.layers(fine[:, :, self.band])
+
+
 class FaceEncoder(nn.Module):
     """Crop to code; `code.CodeLayout` says what the numbers of the code mean.
 
@@ -71,6 +105,8 @@ class FaceEncoder(nn.Module):
         size: pixels of the crop's side, a multiple of 32.
         head_channels: channels of the 4×4 and the 8×8 map (at size 128) before flattening.
         dropout: on the flattened features, in training.
+        gaze: `CodeLayout.gaze_outputs`, which a head of their own fills.
+        gaze_channels: of that head; 0 leaves it out.
     """
 
     def __init__(
@@ -80,6 +116,8 @@ class FaceEncoder(nn.Module):
         size: int = 128,
         head_channels: tuple[int, int] = (64, 16),
         dropout: float = 0.0,
+        gaze: tuple[int, ...] = (),
+        gaze_channels: int = 0,
     ) -> None:
         super().__init__()
         if size % 32:
@@ -97,6 +135,8 @@ class FaceEncoder(nn.Module):
             stages.append(nn.Sequential(*blocks))
             if number == MIDDLE_STAGE:
                 middle = channels
+            if number == EYE_STAGE:
+                fine = channels
         self.stages = nn.ModuleList(stages)
         self.deep = convolution(channels, head_channels[0], 1)
         self.fine = convolution(middle, head_channels[1], 1)
@@ -105,14 +145,28 @@ class FaceEncoder(nn.Module):
         self.head = nn.Linear(grid**2 * (head_channels[0] + 4 * head_channels[1]), outputs)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        seeing = bool(gaze) and gaze_channels > 0
+        self.gaze = GazeHead(fine, gaze_channels, size // 4) if seeing else None
+        spread = torch.zeros(3, outputs)
+        spread[:, list(gaze)] = torch.from_numpy(GAZE_TURNS).float() if gaze else 0.0
+        self.register_buffer("spread", spread, persistent=False)
+        self.register_buffer("kept", 1 - spread.abs().amax(0), persistent=False)
+
+    spread: Tensor
+    kept: Tensor
 
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K"]:
         """Codes of RGB crops in [0, 1]."""
         x = self.stem(image * 2 - 1)
-        fine = x
+        fine = eyes = x
         for number, stage in enumerate(self.stages):
             x = stage(x)
+            if number == EYE_STAGE:
+                eyes = x
             if number == MIDDLE_STAGE:
                 fine = x
         features = torch.cat([self.deep(x).flatten(1), self.fine(fine).flatten(1)], dim=1)
-        return self.head(self.dropout(features))
+        code = self.head(self.dropout(features))
+        if self.gaze is None:
+            return code
+        return code * self.kept + self.gaze(eyes) @ self.spread

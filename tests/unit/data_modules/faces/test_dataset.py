@@ -18,6 +18,7 @@ from xpress.data_modules.faces.dataset import (
 
 from xpress.errors import InputError
 from xpress.media.crop import Crop
+from xpress.morphable.blendshapes import TAUGHT_MIRROR, TAUGHT_SHAPES
 from xpress.morphable.landmark_names import MIRROR_68, MIRROR_CONTOURS
 from xpress.packs import read_records
 from xpress.packs.fitted_parameters import load_fits
@@ -208,6 +209,22 @@ def test_fitted_parameters_follow_crop_roll_and_mirror(write_pack, tmp_path):
     missing = batch.present & ~good
     assert 3 <= int(missing.sum()) <= 17
     assert (parameters.expression[~good] == 0).all()
+
+
+def test_scores_follow_their_rows_and_change_sides_with_the_picture(write_pack):
+    scores = np.random.default_rng(0).random((4, len(TAUGHT_SHAPES))).astype(np.float32)
+    scores[2] = np.nan
+    scored, plain = source(write_pack(count=4), scores=scores), source(write_pack("b", count=2))
+    batch = FaceDataset([scored, plain], 64, GEOMETRIC, 0.3).__getitems__(list(range(6)) * 20)
+    row = torch.arange(6).repeat(20)
+    known = batch.scores.isfinite().all(1)
+    assert torch.equal(known, batch.present & (row < 4) & (row != 2))
+    own = torch.from_numpy(scores)[row[known]]
+    kept = (batch.scores[known] == own).all(1)
+    turned = (batch.scores[known] == own[:, TAUGHT_MIRROR]).all(1)
+    assert (kept ^ turned).all()
+    assert 5 < int(turned.sum()) < int(known.sum()) - 5
+    assert FaceDataset([plain], 64).__getitems__([0]).scores is None
 
 
 def test_sources_with_and_without_parameters_mix(write_pack):

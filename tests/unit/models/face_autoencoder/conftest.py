@@ -16,7 +16,7 @@ def model():
 
 @pytest.fixture(scope="session")
 def layout(model):
-    return CodeLayout(*model.sizes, SIZE)
+    return CodeLayout.of(model.sizes, model.expression_names, SIZE)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import torch
 
 from xpress.models.face_autoencoder import losses
 from xpress.models.face_autoencoder.code import CodeLayout
+from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.structures import FaceParameters
 
 
@@ -50,12 +51,13 @@ def test_landmark_loss_by_hand():
 
 
 def test_signal_loss_by_hand():
-    # 100 px between the eye corners; the inner lips open by 16.4 px, twice the signal's spread
+    # 100 px between the eye corners; the lower lip sinks by 16.4 px: twice the spread of the
+    # mouth's opening, and nearer to the chin
     target = torch.zeros(1, 68, 2)
     target[0, 45, 0] = 100
     predicted = target.clone()
     predicted[0, 65:68, 1] += 16.4
-    expected = (math.hypot(2, 0.5) - 0.5) / 7
+    expected = (math.hypot(2, 0.5) + math.hypot(0.164 / 0.045, 0.5) - 1) / 16
     assert losses.signal_loss(predicted, target).item() == pytest.approx(expected, rel=1e-4)
 
 
@@ -64,7 +66,43 @@ def test_a_ridiculous_signal_is_cut_off():
     target[0, 45, 0] = 100
     predicted = target.clone()
     predicted[0, 65:68, 1] += 1e4
-    assert losses.signal_loss(predicted, target).item() == pytest.approx(8 / 7, rel=1e-4)
+    assert losses.signal_loss(predicted, target).item() == pytest.approx(2 * 8 / 16, rel=1e-4)
+
+
+def eyes(across=0.0, up=0.0, lids=10.0):
+    """Eyes of 30 px between their corners, irises some px off the middle, lids some px apart."""
+    points = torch.zeros(1, 206, 2)
+    points[0, 45, 0] = 100.0
+    points[0, [41, 40, 47, 46], 1] = lids
+    for iris, right, left, start in ((468, 33, 133, 0.0), (473, 362, 263, 70.0)):
+        rows = [68 + CONTOUR_MEDIAPIPE_INDEX.tolist().index(i) for i in (iris, right, left)]
+        places = [[start + 15 + across, -up], [start, 0.0], [start + 30, 0.0]]
+        points[0, rows] = torch.tensor(places)
+    return points
+
+
+def test_gaze_loss_by_hand():
+    found = losses.gaze_loss(eyes(across=2.1, up=-1.8)[:, 68:], eyes()[:, 68:])
+    expected = (math.hypot(2, 0.5) + math.hypot(2, 0.5) - 1) / 2  # 0.07 and 0.06 eye widths
+    assert found.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_irises_are_seen_between_open_lids_only():
+    assert losses.irises_seen(torch.cat([eyes(), eyes(lids=2.0)])[:, :68]).tolist() == [True, False]
+
+
+def test_a_teacher_is_followed_in_its_own_units():
+    scores = torch.rand(40, 3, generator=torch.Generator().manual_seed(0))
+    scores[:, 2] = 0.3  # a shape nobody moves
+    every = torch.ones(40, dtype=torch.bool)
+    alike = 0.2 * scores + 0.4
+    assert losses.teacher_loss(alike, scores, every).item() == pytest.approx(0, abs=1e-4)
+    assert losses.teacher_loss(-alike, scores, every).item() == pytest.approx(2, abs=1e-4)
+    some = every.clone()
+    some[20:] = False
+    alike[20:] = 7.0
+    assert losses.teacher_loss(alike, scores, some).item() == pytest.approx(0, abs=1e-4)
+    assert losses.teacher_loss(alike, scores, torch.arange(40) < 7).item() == 0
 
 
 def lips(opening, scale=1.0):

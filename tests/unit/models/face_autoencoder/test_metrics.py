@@ -5,10 +5,12 @@ import torch
 from xpress.models.face_autoencoder.metrics import (
     correlation,
     figure_table,
+    gaze_metrics,
     landmark_metrics,
     nme51,
     nme68,
 )
+from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.signals import SIGNALS
 
 
@@ -76,6 +78,24 @@ def test_gain_errors_and_correlations():
     assert figures["lid_left/gain"] == pytest.approx(1, rel=1e-4)
     assert figures["eye_error"] == pytest.approx(0, abs=1e-6)
     assert set(figures) >= {f"{name}/gain" for name in SIGNALS}
+
+
+def test_gaze_of_open_eyes_only():
+    target, lids = torch.zeros(30, 206, 2), torch.linspace(1, 20, 30)
+    target[:, :68] = faces(lids, lids)
+    row = {point: 68 + i for i, point in enumerate(CONTOUR_MEDIAPIPE_INDEX.tolist())}
+    for point, x in ((33, 0.0), (133, 30.0), (362, 70.0), (263, 100.0)):
+        target[:, row[point], 0] = x
+    look = torch.linspace(-5, 5, 30)
+    target[:, row[468], 0], target[:, row[473], 0] = 15 + look, 85 + look
+    predicted = target.clone()
+    predicted[:, row[468], 0], predicted[:, row[473], 0] = 15 + 0.5 * look, 85 + 0.5 * look
+    shut = lids < 3.5
+    predicted[shut, row[468]] = 1000.0
+    figures = gaze_metrics(predicted, target)
+    assert figures["gaze_across/correlation"] == pytest.approx(1, abs=1e-4)
+    assert figures["gaze_across/gain"] == pytest.approx(0.5, rel=1e-3)
+    assert gaze_metrics(predicted[shut], target[shut]) == {}
 
 
 def test_perfection():

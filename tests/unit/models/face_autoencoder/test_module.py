@@ -6,6 +6,7 @@ from torch.utils.data import DataLoader
 from xpress.models.face_autoencoder.losses import LossWeights
 from xpress.models.face_autoencoder.metrics import nme51
 from xpress.models.face_autoencoder.module import FaceAutoencoder
+from xpress.morphable.blendshapes import TAUGHT_SHAPES
 
 TINY = {"width": 0.25, "size": 64, "head_channels": (32, 8)}
 FULL = LossWeights(photometric=2.0)
@@ -49,6 +50,35 @@ def test_some_steps_on_eight_faces_learn_them(faces):
         points = network.landmarks(network(faces.image))[:, :68]
     after = nme51(points, faces.landmarks68).mean().item()
     assert after < 0.45 * before
+
+
+def test_frozen_stages_stay_as_they_are(faces):
+    network = module(frozen_stages=2)
+    before = {name: value.clone() for name, value in network.encoder.state_dict().items()}
+    network.train()
+    network.on_train_epoch_start()
+    trained(network, faces, 2)
+    changed = {
+        name
+        for name, value in network.encoder.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert not [name for name in changed if name.startswith(("stem.", "stages.0.", "stages.1."))]
+    assert [name for name in changed if name.startswith("stages.2.")]
+
+
+def test_a_teachers_scores_are_learned(faces):
+    generator = torch.Generator().manual_seed(3)
+    scores = torch.rand(8, len(TAUGHT_SHAPES), generator=generator)
+    scored = faces.replace(scores=scores)
+    weights = LossWeights(0.0, 0.0, 0.0, 5.0, 0.0, skin=0.0)
+    network = module(weights=weights)
+    before = network.loss_terms(scored)["teacher"]
+    trained(network, scored, 15)
+    assert network.loss_terms(scored)["teacher"] < 0.8 * before
+    unknown = scores.clone()
+    unknown[:, 0] = torch.nan
+    assert network.loss_terms(faces.replace(scores=unknown))["teacher"] == 0
 
 
 @pytest.mark.parametrize("skin", [0.0, 5.0])
