@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from xpress import read_image
+from xpress import project, read_image
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,12 +59,33 @@ def test_first_steps(run, capsys):
     assert all(read_image(f"frame{number}.png").shape == portrait.shape for number in range(2))
 
 
+def test_landmark_fit(run):
+    landmarks, _, _ = _blocks("rendering.md")
+    assert len([line for line in landmarks.splitlines() if line]) <= 20
+    names = run(landmarks)
+    points = names["points"]
+    shape = names["model"].vertices(names["identity"], names["expression"].sigmoid())
+    placed = project(shape, names["rotation"], names["translation"], names["scale"])
+    seen = names["model"].landmarks68(placed)[0, :, :2]
+    error = (seen - points).norm(dim=1).mean() / (points[36] - points[45]).norm()
+    assert error.item() < 0.025
+
+
 def test_photometric_fit(run):
     _, photograph, _ = _blocks("rendering.md")
     names = run(photograph)
     errors = [error.item() for error in names["errors"]]
     assert errors[-1] < 0.85 * errors[0]
     assert names["drawn"].alpha.mean() > 0.1
+
+
+def test_silhouette_fit(run):
+    _, _, silhouette = _blocks("rendering.md")
+    names = run(silhouette)
+    torch.testing.assert_close(
+        names["place"].detach(), torch.tensor([28.3, 21.9]), atol=0.1, rtol=0
+    )
+    assert names["radius"].item() == pytest.approx(12.4, abs=0.1)
 
 
 def _anchors(text):
