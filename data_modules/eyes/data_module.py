@@ -16,11 +16,12 @@ from xpress.data_modules.eyes.dataset import (
     EyeDataset,
     EyePairs,
     RawEyes,
+    as_made,
 )
 from xpress.data_modules.eyes.rows import EyeRows, joined, read_eyes
 from xpress.data_modules.faces.data_module import Paths, _named, held_out
 from xpress.data_modules.mouths.data_module import _weights_of
-from xpress.data_modules.mouths.dataset import MouthSampler, as_made
+from xpress.data_modules.mouths.dataset import MouthSampler
 from xpress.data_modules.resumable import ResumableLoader, resumable_loader
 
 from xpress.batches import EyeBatch

@@ -174,6 +174,11 @@ class EyePairs(Dataset):
         return stacked([_plain(self.rows, *self.pairs[index]) for index in indices], indices)
 
 
+def as_made(batch: RawEyes) -> RawEyes:
+    """For loaders: the datasets' `__getitems__` have made the batch already."""
+    return batch
+
+
 def stacked(made: Sequence[tuple[np.ndarray, ...]], indices: Sequence[int]) -> RawEyes:
     """A batch of truths, references, maps and flows."""
     image, reference, maps, flow = (
