@@ -1,5 +1,6 @@
 """What `infer.py` writes says that it is synthetic, unless that is turned off."""
 
+import cv2
 import numpy as np
 
 from xpress.media.images import read_image
@@ -26,7 +27,8 @@ def test_pictures_are_marked_and_watermarked_where_they_changed(infer, samples, 
     faint = np.abs(read_image(path).astype(int) - read_image(plain))
     changed = (read_image(plain) != read_image(target)).any(-1)
     assert 0 < faint.max() <= 12
-    assert not faint[:16].any()
+    near = cv2.dilate(changed.astype(np.uint8), np.ones((65, 65), np.uint8)) > 0
+    assert not faint[~near].any()
     assert (faint.any(-1) & changed).sum() > 0.5 * changed.sum()
 
 
