@@ -127,14 +127,14 @@ def _eyes_of_faces(path: str | os.PathLike, least_width: float) -> EyeRows:
             kept.append((lids - corner, iris - corner, side == 1, eye, records.identities[row]))
     if not kept:
         raise InputError(f"{path}: no eye of {least_width:g} pixels or more; give larger faces")
-    lids, iris, left, eye, identity = zip(*kept, strict=True)
+    all_lids, all_iris, left, eyes, people = zip(*kept, strict=True)
     return EyeRows(
         images,
-        np.stack(lids).astype(np.float32),
-        np.stack(iris).astype(np.float32),
+        np.stack(all_lids).astype(np.float32),
+        np.stack(all_iris).astype(np.float32),
         np.array(left),
-        np.unique(eye, return_inverse=True)[1],
-        np.array(identity),
+        np.unique(eyes, return_inverse=True)[1],
+        np.array(people),
     )
 
 

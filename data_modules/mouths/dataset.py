@@ -120,9 +120,9 @@ class MouthDataset(Dataset):
     def __getitems__(self, indices: Sequence[int]) -> RawMouths:
         """A batch."""
         made = [self._make(index) for index in indices]
-        columns = (torch.from_numpy(np.stack(column)) for column in zip(*made, strict=True))
+        columns = [torch.from_numpy(np.stack(column)) for column in zip(*made, strict=True)]
         row = torch.tensor([int(index) for index in indices])
-        return RawMouths(*columns, row=row)
+        return RawMouths(*[*columns, row])
 
     def _make(self, index: int) -> tuple[np.ndarray, ...]:
         row, size = int(index), self.size

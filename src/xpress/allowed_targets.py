@@ -85,7 +85,7 @@ def _named(node: Any, path: str) -> Iterator[tuple[str, str]]:
         raw = OmegaConf.to_container(node, resolve=False) if not node._is_none() else {}
         assert isinstance(raw, dict)
         for key, value in raw.items():
-            place = f"{path}.{key}" if path else str(key)
+            place = f"{path}.{key!s}" if path else str(key)
             if _names_target(str(key), place) and value is not None:
                 yield place, str(value)
             elif not path and key == "hydra":

@@ -14,6 +14,7 @@ from xpress.commands.overlay import Overlay
 from xpress.commands.pipeline import StageTimes, use_threads
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
+from xpress.extraction.face_sample import FaceSample
 from xpress.media.files import local_path
 from xpress.media.images import write_image
 from xpress.media.sources import FrameSource, ImageSource, VideoSource, open_source
@@ -71,9 +72,9 @@ def extract(
             found = reader.find(source.image, face, source.name)
             refined = reader.refine(source.image, found, refine) if refine else []
             stills = [item.face for item in refined] or found
-            tracks = [[item] for item in stills]
+            tracks: list[list[FaceSample | None]] = [[item] for item in stills]
             overlay = Overlay(reader.model)
-            drawn = overlay(source.image, [track[0] for track in tracks])
+            drawn = overlay(source.image, stills)
             write_image(partial / "overlay.png", drawn, label)
         else:
             tracks = extract_video(reader, source, partial, face, smoothing, progress, times, label)
@@ -82,7 +83,7 @@ def extract(
             place.mkdir(exist_ok=True)
             write_track(reader, place, track, source.fps)
             if isinstance(source, ImageSource):
-                write_mesh(reader, place / "mesh.obj", track[0])
+                write_mesh(reader, place / "mesh.obj", stills[number])
     if isinstance(source, VideoSource):
         missed = sum(item is None for track in tracks for item in track)
         without = f"; {missed} frames without a face" if missed else ""

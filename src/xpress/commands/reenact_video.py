@@ -148,7 +148,9 @@ class VideoJob:
         image = self.driven.image
         found = self.reenactor.find(image, self.options.face, self.driven.name)
         self.choice = found.choice
-        faces = [self.reenactor.rested(face, self.options.strength) for face in found]
+        faces: list[RestedFace | None] = [
+            self.reenactor.rested(face, self.options.strength) for face in found
+        ]
         for frame in driver:
             yield _Task(frame.time, frame, image, faces)
 

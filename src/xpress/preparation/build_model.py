@@ -75,8 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.fits:
         save_fits(options.fits, model, pack, fit, image_widths(records))
     build_color_basis(model, records, fit, quality, options.color_modes)
-    model.info["packs"] = [path.stem for path in options.packs]
-    model.info["median_residual"] = round(float(quality.median()), 5)
+    model.info = {
+        **model.info,
+        "packs": [path.stem for path in options.packs],
+        "median_residual": round(float(quality.median()), 5),
+    }
     model.save(options.output)
 
 

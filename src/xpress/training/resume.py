@@ -187,6 +187,7 @@ def _set_by(group: str, choice: Any, prefix: str) -> list[str] | None:
     if not file.is_file():
         return None
     node = OmegaConf.create(file.read_text(encoding="utf-8"))
+    assert isinstance(node, DictConfig)
     node.pop("defaults", None)
     return _leaves(node, prefix)
 

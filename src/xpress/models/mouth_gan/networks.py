@@ -56,7 +56,12 @@ class MouthGenerator(MobileUNet):
 
         The last two hidden channels hand the rows on; upper teeth stand before lower ones.
         """
-        (first, _, _), last = self.paint
+        hidden, last = self.paint
+        assert isinstance(hidden, nn.Sequential)
+        assert isinstance(last, nn.Conv2d)
+        first = hidden[0]
+        assert isinstance(first, nn.Conv2d)
+        assert last.bias is not None
         first.weight[-2:] = 0
         last.weight[3:] = 0
         last.bias[3:] = DOUBT
