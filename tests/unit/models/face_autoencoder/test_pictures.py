@@ -2,13 +2,13 @@ import numpy as np
 import torch
 
 from xpress.models.face_autoencoder.module import FaceAutoencoder
-from xpress.models.face_autoencoder.pictures import GREEN, picture_grid
+from xpress.models.face_autoencoder.pictures import GREEN
 
 
 def test_four_cells_a_face(faces):
     network = FaceAutoencoder(width=0.25, size=64).eval()
     batch = faces.replace(present=torch.arange(8) < 5)
-    grid = picture_grid(network, batch, rows=3)
+    grid = network.picture_grid(batch, rows=3)
     assert grid.shape == (3 * 128, 4 * 128, 3)
     cells = grid.reshape(3, 128, 4, 128, 3).transpose(0, 2, 1, 3, 4)
     picture, points, render, overlay = cells[1]
@@ -25,4 +25,4 @@ def test_four_cells_a_face(faces):
 
 def test_no_face_gives_a_small_picture(faces):
     nobody = faces.replace(present=torch.zeros(8, dtype=torch.bool))
-    assert picture_grid(FaceAutoencoder(width=0.25, size=64).eval(), nobody).shape == (1, 1, 3)
+    assert FaceAutoencoder(width=0.25, size=64).eval().picture_grid(nobody).shape == (1, 1, 3)
