@@ -90,6 +90,8 @@ class GazeHead(nn.Module):
             nn.ReLU(inplace=True),
             nn.Linear(32, 3),
         )
+        for parameter in self.layers[-1].parameters():  # a new encoder looks ahead
+            nn.init.zeros_(parameter)
 
     def forward(self, fine: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 3"]:
         """Numbers for the turns to the owner's left and up and for convergence, before tanh."""
