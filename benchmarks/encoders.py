@@ -20,7 +20,7 @@ from xpress.media.crop import Crop
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.weights import read_encoder_weights
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 from xpress.packs.records import FaceRecords, decode
 from xpress.reenactment.pretrained import load_pretrained

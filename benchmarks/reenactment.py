@@ -28,8 +28,8 @@ from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader
 from xpress.morphable.face_model import FaceModel
 from xpress.morphable.fitting import FitSettings, fit_landmarks
-from xpress.morphable.landmark_model import LandmarkModel
-from xpress.morphable.landmark_weights import fit_weights
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_weights import fit_weights
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import expression_signals
 from xpress.reenactment.options import Options

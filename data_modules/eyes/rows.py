@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 from xpress.errors import InputError
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
-from xpress.morphable.landmark_weights import FIRST_IRIS, LIDS
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_weights import FIRST_IRIS, LIDS
 from xpress.packs import read_records
 from xpress.packs.pixels import load_pixels
 from xpress.packs.records import decode

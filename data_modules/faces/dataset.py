@@ -19,7 +19,7 @@ from xpress.data_modules.resumable import Draw
 
 from xpress.errors import InputError
 from xpress.morphable.blendshapes import TAUGHT_MIRROR, TAUGHT_SHAPES
-from xpress.morphable.landmark_names import MIRROR_68, MIRROR_CONTOURS
+from xpress.morphable.landmarks.landmark_names import MIRROR_68, MIRROR_CONTOURS
 from xpress.packs.fitted_parameters import ParameterTable, move_pose
 from xpress.packs.pixels import Pixels
 from xpress.packs.records import FaceRecords

@@ -29,8 +29,8 @@ from xpress.media.mouth_crop import (
     shown_teeth,
     teeth_masks,
 )
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
-from xpress.morphable.landmark_weights import LIPS_INNER
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_weights import LIPS_INNER
 from xpress.structures import ArrayStruct
 
 INNER = np.array([int(np.flatnonzero(p == CONTOUR_MEDIAPIPE_INDEX)[0]) for p in LIPS_INNER])

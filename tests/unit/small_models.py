@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from xpress.morphable.face_model import Part
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.mesh import mirror_indices
 from xpress.morphable.model import LandmarkEmbedding, MorphableModel
 from xpress.rendering.camera import project

@@ -11,7 +11,7 @@ import torch
 from xpress.extraction.detection import Detection
 from xpress.extraction.face_sample import FaceSample
 from xpress.morphable.expression_geometry import ExpressionGeometry
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 from xpress.reenactment.reenactor import Reenactor
 from xpress.rendering.camera import project

@@ -17,7 +17,7 @@ from xpress.extraction.face_sample import FaceSample, turn_light, turn_rotation,
 from xpress.extraction.onnx_sessions import open_session
 from xpress.media.crop import Crop
 from xpress.models.face_autoencoder.code import CodeLayout, sigmoid
-from xpress.morphable.face_landmarks import LinearLandmarks
+from xpress.morphable.landmarks.face_landmarks import LinearLandmarks
 from xpress.morphable.signals import SIGNALS
 
 SETTLED = 0.01

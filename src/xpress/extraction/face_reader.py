@@ -26,8 +26,8 @@ from xpress.extraction.tracking import PRESENT, THOROUGH_EVERY, FaceTracker, tra
 from xpress.extraction.weight_files import ENCODER, MODEL, check_used, weight_files
 from xpress.media.images import as_rgb, read_image
 from xpress.morphable.action_units import ActionUnits
-from xpress.morphable.face_landmarks import FaceLandmarks
 from xpress.morphable.face_model import FaceModel, LinearFaceModel
+from xpress.morphable.landmarks.face_landmarks import FaceLandmarks
 
 Image = UInt8[np.ndarray, "H W 3"]
 TimedFrames = Iterable[tuple[Fraction, np.ndarray]]

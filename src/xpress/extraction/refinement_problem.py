@@ -17,9 +17,13 @@ from xpress.morphable.fitting import (
     project_state,
     projection_jacobian,
 )
-from xpress.morphable.landmark_model import LandmarkModel
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
-from xpress.morphable.landmark_weights import LANDMARKS68_MEDIAPIPE_INDEX, LIDS, fit_weights
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_weights import (
+    LANDMARKS68_MEDIAPIPE_INDEX,
+    LIDS,
+    fit_weights,
+)
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.surface import FaceSurface, SurfacePoints
 from xpress.rendering.camera import rotation_matrix

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from xpress.morphable.face_landmarks import OUTER_EYE_CORNERS, LinearLandmarks
+from xpress.morphable.landmarks.face_landmarks import OUTER_EYE_CORNERS, LinearLandmarks
 from xpress.morphable.regions import moved_by
 from xpress.morphable.signals import SIGNALS
 

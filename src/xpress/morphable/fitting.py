@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.rendering.camera import rotation_matrix
 
 POSE = 6  # rotation increment (3), log scale (1), translation (2)

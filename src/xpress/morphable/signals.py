@@ -9,7 +9,7 @@ from __future__ import annotations
 from jaxtyping import Float
 
 from xpress.arrays import Array, library
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 
 SIGNALS = (
     "mouth_opening",

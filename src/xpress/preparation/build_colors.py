@@ -20,7 +20,7 @@ import torch
 
 from xpress.errors import InputError
 from xpress.morphable.fitting import Fit
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 from xpress.packs import read_records
 from xpress.packs.fitted_parameters import load_fits

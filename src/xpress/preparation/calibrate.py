@@ -22,7 +22,7 @@ from jaxtyping import Float
 from xpress.extraction.encoder import CodeDecoder, EncoderSession, FaceExtractor
 from xpress.media.crop import Crop
 from xpress.media.files import written_beside
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import SIGNALS, expression_signals
 from xpress.packs import read_records

@@ -35,7 +35,7 @@ from xpress.media.crop import Crop
 from xpress.media.files import written_beside
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
 from xpress.morphable.expression_geometry import ExpressionGeometry
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.packs.edit_pairs import FLOW_SIZE
 from xpress.packs.records import decode
 from xpress.preparation.annotate_packs import label_pictures

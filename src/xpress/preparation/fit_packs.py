@@ -21,8 +21,8 @@ from torch import Tensor
 from xpress.errors import InputError
 from xpress.media.files import written_beside
 from xpress.morphable.fitting import Fit, FitSettings, fit_landmarks
-from xpress.morphable.landmark_model import LandmarkModel
-from xpress.morphable.landmark_weights import fit_weights
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_weights import fit_weights
 from xpress.morphable.mirror import mirror_parameters
 from xpress.morphable.model import MorphableModel
 from xpress.packs import FaceRecords, read_records

@@ -16,8 +16,8 @@ from xpress.extraction.face_reader import FaceReader, Image, TimedFrames, read_p
 from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.media.sources import FrameSource, ImageSource, ParameterSource, open_source
 from xpress.morphable.expression_geometry import ExpressionGeometry
-from xpress.morphable.face_landmarks import FaceLandmarks
 from xpress.morphable.face_model import LinearFaceModel
+from xpress.morphable.landmarks.face_landmarks import FaceLandmarks
 from xpress.reenactment.options import Options
 from xpress.reenactment.pretrained import animator, load_pretrained
 from xpress.reenactment.target_video import Animator, RestedFace, Stage

@@ -7,7 +7,7 @@ from xpress.editing.morphable import MorphableEditor
 from xpress.extraction.face_sample import FaceSample
 from xpress.morphable.action_units import ActionUnits
 from xpress.morphable.expression_geometry import LIDS, ExpressionGeometry
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 
 MODEL = MorphableModel.default()

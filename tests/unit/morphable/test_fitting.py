@@ -7,7 +7,7 @@ from scipy.optimize import lsq_linear
 
 from xpress.morphable import fitting
 from xpress.morphable.fitting import FitSettings, axis_angle, fit_landmarks
-from xpress.morphable.landmark_weights import fit_weights
+from xpress.morphable.landmarks.landmark_weights import fit_weights
 from xpress.rendering.camera import rotation_matrix
 
 EXACT = FitSettings(iterations=12, noise=5e-4)

@@ -1,6 +1,6 @@
 import torch
 
-from xpress.morphable.landmark_names import MIRROR_68, MIRROR_CONTOURS
+from xpress.morphable.landmarks.landmark_names import MIRROR_68, MIRROR_CONTOURS
 from xpress.morphable.mirror import expression_mirror, identity_mirror, mirror_parameters
 from xpress.rendering.camera import project
 

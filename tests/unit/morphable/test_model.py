@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from xpress.errors import InputError
 from xpress.morphable.face_model import FORMAT
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.mirror import expression_mirror
 from xpress.morphable.model import LandmarkEmbedding, MorphableModel
 from xpress.morphable.signals import SIGNALS, expression_signals

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.signals import GAZE_SIGNALS, SIGNALS, expression_signals, gaze_signals
 
 

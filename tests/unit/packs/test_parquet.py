@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xpress.errors import InputError
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.packs import read_records
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float32, Int, Int32
 
 from xpress.morphable.face_model import FaceModel, LinearFaceModel
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
-from xpress.morphable.landmark_weights import FIRST_IRIS, LIDS, LIPS_INNER
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_weights import FIRST_IRIS, LIDS, LIPS_INNER
 from xpress.morphable.teeth import teeth_rows
 
 MOUTH_PARTS = ("mouth_socket", "gums_tongue", "teeth_upper", "teeth_lower")

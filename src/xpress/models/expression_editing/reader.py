@@ -18,7 +18,7 @@ from xpress.models.expression_editing.action_unit_layer import ActionUnitLayer
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.module import load_encoder
 from xpress.models.face_autoencoder.networks import FaceEncoder
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 from xpress.rendering.camera import project
 from xpress.structures import ArrayStruct

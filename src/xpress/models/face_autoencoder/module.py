@@ -26,8 +26,8 @@ from xpress.models.face_autoencoder.skin import SkinModel, skin_loss
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.models.gather import gather_rows, mean_count, without_repeats
 from xpress.morphable.blendshapes import TAUGHT_SHAPES
-from xpress.morphable.landmark_model import LandmarkModel
-from xpress.morphable.landmark_weights import loss_weights
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_weights import loss_weights
 from xpress.morphable.model import MorphableModel
 from xpress.rendering.camera import project
 from xpress.rendering.renderer import Rendering

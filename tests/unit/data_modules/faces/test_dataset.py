@@ -19,7 +19,7 @@ from xpress.data_modules.faces.dataset import (
 from xpress.errors import InputError
 from xpress.media.crop import Crop
 from xpress.morphable.blendshapes import TAUGHT_MIRROR, TAUGHT_SHAPES
-from xpress.morphable.landmark_names import MIRROR_68, MIRROR_CONTOURS
+from xpress.morphable.landmarks.landmark_names import MIRROR_68, MIRROR_CONTOURS
 from xpress.packs import read_records
 from xpress.packs.fitted_parameters import load_fits
 from xpress.packs.pixels import load_pixels
@@ -279,7 +279,7 @@ def test_nothing_but_broken_rows_is_refused(write_pack):
 
 def test_the_contour_mirror_table_is_that_of_real_faces(packs):
     table = json.loads((packs / "landmark_indices.json").read_text())
-    from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+    from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 
     assert CONTOUR_MEDIAPIPE_INDEX.tolist() == table["contours_mediapipe_index"]
     records = read_records(packs / "video-faces-val.parquet")

@@ -12,7 +12,7 @@ from xpress.data_modules.synthetic.data_module import SyntheticFacesDataModule
 from xpress.data_modules.synthetic.scene import SceneRenderer
 
 from xpress.errors import InputError
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.model import MorphableModel
 from xpress.rendering.camera import project
 

@@ -5,7 +5,7 @@ import torch
 
 from xpress.models.face_autoencoder import losses
 from xpress.models.face_autoencoder.code import CodeLayout
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.structures import FaceParameters
 
 

@@ -10,7 +10,7 @@ from xpress.models.face_autoencoder.metrics import (
     nme51,
     nme68,
 )
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.signals import SIGNALS
 
 

@@ -6,8 +6,8 @@ import pytest
 from xpress.errors import InputError
 from xpress.morphable.io.ict import RANGES
 from xpress.morphable.io.mediapipe import IRIS_OVER_EYEBALL, landmark_vertices
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX, MIRROR_CONTOURS
-from xpress.morphable.landmark_weights import FACE_OVAL
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX, MIRROR_CONTOURS
+from xpress.morphable.landmarks.landmark_weights import FACE_OVAL
 
 TABLES = ("ict_facekit.npz", "ict_mediapipe.json", "landmark_indices.json")
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from xpress.morphable.landmark_model import LandmarkModel
+from xpress.morphable.landmarks.landmark_model import LandmarkModel
 
 
 def test_equals_the_landmarks_of_the_whole_model(model, reduced):

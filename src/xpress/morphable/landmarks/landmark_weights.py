@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32
 
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX
+from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 
 LANDMARKS68_MEDIAPIPE_INDEX = np.array(
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from xpress.morphable.face_landmarks import LinearLandmarks, reduced
+from xpress.morphable.landmarks.face_landmarks import LinearLandmarks, reduced
 from xpress.morphable.model import MorphableModel
 
 

@@ -2,8 +2,12 @@ import json
 
 import numpy as np
 
-from xpress.morphable.landmark_names import CONTOUR_MEDIAPIPE_INDEX, MIRROR_68, MIRROR_CONTOURS
-from xpress.morphable.landmark_weights import (
+from xpress.morphable.landmarks.landmark_names import (
+    CONTOUR_MEDIAPIPE_INDEX,
+    MIRROR_68,
+    MIRROR_CONTOURS,
+)
+from xpress.morphable.landmarks.landmark_weights import (
     FACE_OVAL,
     LANDMARKS68_MEDIAPIPE_INDEX,
     LIDS,
