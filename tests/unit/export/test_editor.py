@@ -64,7 +64,7 @@ def test_the_files_compute_what_the_average_does(kind: str, tmp_path):
 
 
 def test_files_take_the_name_of_the_target(tmp_path, monkeypatch):
-    monkeypatch.setattr(editor, "export_onnx_model", lambda *_: 0.0)
+    monkeypatch.setattr("xpress.export.generator.export_onnx_model", lambda *_: 0.0)
     written = editor.write_editor(made("dft_net"), tmp_path / "mine.safetensors", {})
     assert [path.name for path in written] == ["mine.safetensors", "mine.onnx", "mine.json"]
 

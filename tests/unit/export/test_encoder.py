@@ -38,7 +38,7 @@ def test_exported_encoder_computes_the_same_for_any_batch(tmp_path):
     np.testing.assert_allclose(session(crops[:1]), expected[:1], atol=1e-3)
 
     card = json.loads(path.with_suffix(".json").read_text())
-    assert card["layout"] == layout.as_dict()
+    assert CodeLayout(**card["layout"]) == layout
     assert card["trained on"] == "nothing"
     kinds = {node.op_type for node in onnx.load(path).graph.node}
     assert "BatchNormalization" not in kinds

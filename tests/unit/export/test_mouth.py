@@ -49,6 +49,9 @@ def test_the_exported_average_paints_the_same_for_any_batch(module, tmp_path):
             name: torch.rand(batch, channels, 32, 32, generator=generator)
             for name, channels in INPUTS.items()
         }
+        for layer in given["reference"].split(4, dim=1):  # colours only where it shows any
+            layer[:, 3:].round_()
+            layer[:, :3] *= layer[:, 3:]
         (painted,) = session.run(["painted"], {n: v.numpy() for n, v in given.items()})
         with torch.no_grad():
             stored, trained = (n(*given.values()).numpy() for n in (network, module))
@@ -71,7 +74,7 @@ def test_the_exported_average_paints_the_same_for_any_batch(module, tmp_path):
 
 def test_a_module_gives_its_files_the_name_of_the_target(module, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(mouth, "export_onnx_model", lambda network, path, *_: made.append(path))
+    monkeypatch.setattr("xpress.export.generator.export_onnx_model", lambda network, path, *_: made.append(path))
     written = mouth.write_mouth_generator(module, tmp_path / "mine.safetensors", {"epoch": 3})
     assert [path.name for path in written] == ["mine.safetensors", "mine.onnx", "mine.json"]
     assert made == [written[1]]
