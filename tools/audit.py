@@ -44,7 +44,7 @@ def served_hashes() -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         lock = Path(folder) / "pylock.toml"
         command = ["uv", "pip", "compile", "--quiet", "--no-config", "--no-deps", "--no-header"]
-        command += ["--format", "pylock.toml", "--python-version", "3.11", "-o", str(lock)]
+        command += ["--format", "pylock.toml", "--python-version", "3.11.5", "-o", str(lock)]
         done = subprocess.run([*command, str(PINS)], capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"error: the package index cannot be read: {done.stderr.strip()}")

@@ -34,7 +34,7 @@ def test_a_smile_and_a_wink(infer, samples, tmp_path):
     path, target = tmp_path / "new" / "out.png", samples / "portrait_man.jpg"
     done = infer("task=edit", f"target={target}", f"output={path}", "aus.AU12=0.9", "aus.AU45_L=1")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == f"{path}: AU12=0.9, AU45_L=1"
+    assert done.stdout.strip() == f"{path}: AU12=0.9, AU45_L=1; 1 face found and edited"
     before, after = read_image(target), read_image(path)
     assert after.shape == before.shape
     change = np.abs(after.astype(float) - before).mean(-1)

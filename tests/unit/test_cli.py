@@ -129,6 +129,7 @@ def test_options_reach_the_function_and_nothing_else_is_written(
         "output": "c.mp4",
         "motion": "absolute",
         "strength": 1.0,
+        "gaze": "target",
         "regions": ["mouth", "eyes"],
         "face": "largest",
         "mouth": "generator",
@@ -211,7 +212,9 @@ def test_help_and_configuration_are_shown(command: str, tmp_path: Path):
 def test_training_without_a_task_lists_the_choices_and_leaves_no_run(tmp_path: Path):
     result = call("train", cwd=tmp_path)
     assert result.returncode == 2
-    assert result.stderr.startswith("error: no task given; choose task=dft_net|face_autoencoder")
+    assert result.stderr.startswith(
+        "error: no task given; choose task=dft_net|eye_gan|face_autoencoder"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

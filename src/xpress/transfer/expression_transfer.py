@@ -24,9 +24,10 @@ MOTIONS = ("relative", "absolute")
 GAZES = ("source", "target")
 LOOK_RANGE = np.array([0.8, 0.7])
 """Largest turn of the eyes sideways and up or down, activations: an iris shows between the lids."""
-EASE, EASE_USED = 0.5, 3.0
-"""How readily a shape makes up for what is missing: one that the driver does not use, and what its
-use adds, per activation. What a jaw does is done with the jaw, what lips do with the lips."""
+EASE, EASE_JAW, EASE_USED = 0.5, 0.05, 3.0
+"""How readily a shape makes up for what is missing: one that the driver does not use, a jaw that
+it does not use, and what use adds, per activation. What a jaw does is done with the jaw, what lips
+do with the lips."""
 LID_RANGE = (1.0, 1.4)
 """Bounds of the target's open lids over the source's, by which lid motion is scaled; not below one,
 because closed eyes are read as almost closed, and a slit is seen at once."""
@@ -92,6 +93,8 @@ class Transfer:
         # what opens a mouth is made up for with its opening already
         self._emphasis[JAW:] = 1.0
         chosen = tuple(REGIONS) if regions is None else tuple(regions)
+        jaws = [name.startswith("jaw") for name in expression_names]
+        self._ease = np.where(jaws, EASE_JAW, EASE)
         self._rows = [row for region in chosen for row in REACHED[region]]
         self._gaze = gaze_columns(expression_names)
         if gaze == "target":
@@ -125,7 +128,7 @@ class Transfer:
             return np.clip(mixed, 0, 1)
         base = target_rest.signals - self.geometry.changes(rest)
         wanted = self._signals(source.signals, source_rest.signals, target_rest.signals) - base
-        ease = EASE + EASE_USED * np.abs(change)
+        ease = self._ease + EASE_USED * np.abs(change)
         return self.geometry.reach(mixed, wanted, self._rows, self.moved, ease=ease)
 
     def _look(

@@ -74,7 +74,9 @@ def test_the_exported_average_paints_the_same_for_any_batch(module, tmp_path):
 
 def test_a_module_gives_its_files_the_name_of_the_target(module, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr("xpress.export.generator.export_onnx_model", lambda network, path, *_: made.append(path))
+    monkeypatch.setattr(
+        "xpress.export.generator.export_onnx_model", lambda network, path, *_: made.append(path)
+    )
     written = mouth.write_mouth_generator(module, tmp_path / "mine.safetensors", {"epoch": 3})
     assert [path.name for path in written] == ["mine.safetensors", "mine.onnx", "mine.json"]
     assert made == [written[1]]

@@ -124,8 +124,8 @@ def test_what_was_not_changed_is_not_marked(portrait):
 
 
 def test_the_tile_follows_the_face():
-    assert tile_period(450) == 100
-    assert tile_period(10) == 64
+    assert tile_period(450.0) == 100
+    assert tile_period(10.0) == 64
     assert tile_period(1e5) == 512
 
 
