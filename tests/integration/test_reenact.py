@@ -123,7 +123,8 @@ def test_the_mouth_is_painted_by_the_generator_or_not_at_all(infer, short_clip, 
     rows, columns = np.indices(difference.shape)
     near = (abs(columns - x) < 0.8 * width) & (abs(rows - y) < 0.8 * width)
     assert difference[near].max() > 15
-    assert difference[~near].mean() < 0.5  # the encoder's loss
+    # In memory some hundred pixels differ there, by a few steps: the rest is the codec's loss.
+    assert difference[~near].mean() < 0.02 * difference[near].max()
 
 
 def test_networks_come_from_a_folder(infer, samples, tmp_path):
