@@ -8,9 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from xpress.errors import InputError
 from xpress.export import mouth
-from xpress.export.mouth import export_mouth_generator
 from xpress.media.mouth_crop import INPUTS
 from xpress.models.mouth_gan.module import MouthGAN
 from xpress.models.mouth_gan.networks import MouthGenerator
@@ -31,10 +29,8 @@ def module() -> MouthGAN:
 
 @pytest.mark.slow
 def test_the_exported_average_paints_the_same_for_any_batch(module, tmp_path):
-    checkpoint = tmp_path / "last.ckpt"
-    content = {"state_dict": module.state_dict(), "hyper_parameters": dict(module.hparams)}
-    torch.save(content, checkpoint)
-    folder = export_mouth_generator(checkpoint, tmp_path / "out", {"trained on": "nothing"})
+    folder = tmp_path / "out"
+    mouth.write_mouth_generator(module, folder, {"trained on": "nothing"})
     assert sorted(p.name for p in folder.iterdir()) == [
         *("mouth.json", "mouth.onnx", "mouth.safetensors")
     ]
@@ -87,13 +83,3 @@ def test_a_module_gives_its_files_the_name_of_the_target(module, tmp_path, monke
         expected = value.half() if value.is_floating_point() else value
         assert torch.equal(stored[name], expected)
     assert json.loads(written[2].read_text())["epoch"] == 3
-
-
-def test_what_cannot_be_exported_is_told(module, tmp_path):
-    checkpoint = tmp_path / "last.ckpt"
-    torch.save({"state_dict": module.state_dict(), "hyper_parameters": {"size": 32}}, checkpoint)
-    with pytest.raises(InputError, match="lacks the settings channels, expansion, repeats"):
-        export_mouth_generator(checkpoint, tmp_path / "out")
-    with pytest.raises(InputError, match="no such weights file"):
-        export_mouth_generator(tmp_path / "missing.ckpt", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
