@@ -24,7 +24,7 @@ MOTIONS = ("relative", "absolute")
 GAZES = ("source", "target")
 LOOK_RANGE = np.array([0.8, 0.7])
 """Largest turn of the eyes sideways and up or down, activations: an iris shows between the lids."""
-EASE, EASE_JAW, EASE_USED = 0.5, 0.05, 3.0
+EASE, EASE_JAW, EASE_USED = 0.5, 0.065, 3.0
 """How readily a shape makes up for what is missing: one that the driver does not use, a jaw that
 it does not use, and what use adds, per activation. What a jaw does is done with the jaw, what lips
 do with the lips."""
