@@ -44,7 +44,7 @@ SMOOTH = 2
 
 
 @dataclass(frozen=True)
-class Shown:
+class PortrayedFace:
     """A face in its picture, with its labels where it has any."""
 
     image: UInt8[np.ndarray, "H W 3"]
@@ -52,7 +52,7 @@ class Shown:
     labels: Float[np.ndarray, "68 2"] | None
 
 
-def of_pack(measured: Measured, pack: Path, count: int) -> list[Shown]:
+def of_pack(measured: Measured, pack: Path, count: int) -> list[PortrayedFace]:
     """Colour pictures of a pack, of as many different people as it has, evenly over its rows."""
     records = read_records(pack)
     records = records.select(np.flatnonzero(records.color != 0))
@@ -67,14 +67,14 @@ def of_pack(measured: Measured, pack: Path, count: int) -> list[Shown]:
     faces = measured.read_rows(records, rows)
     images = [decode(records.images[row]) for row in rows]
     labels = [records.landmarks68[row].astype(np.float64) for row in rows]
-    return [Shown(*row) for row in zip(images, faces, labels, strict=True)]
+    return [PortrayedFace(*row) for row in zip(images, faces, labels, strict=True)]
 
 
-def of_picture(measured: Measured, path: Path) -> list[Shown]:
+def of_picture(measured: Measured, path: Path) -> list[PortrayedFace]:
     """All faces of a picture."""
     image = read_image(path)
     reenactor = Reenactor(measured.model, measured.extractor, size=measured.size)
-    return [Shown(image, face, None) for face in reenactor.find(image, "all", str(path))]
+    return [PortrayedFace(image, face, None) for face in reenactor.find(image, "all", str(path))]
 
 
 class Painter:
@@ -91,7 +91,7 @@ class Painter:
         self.size, self.photographs = size, photographs
 
     @torch.no_grad()
-    def __call__(self, shown: Shown) -> UInt8[np.ndarray, "S W 3"]:
+    def __call__(self, shown: PortrayedFace) -> UInt8[np.ndarray, "S W 3"]:
         """Picture (if it may be shown), landmarks, render and mesh, side by side."""
         large = self.size * SMOOTH
         around = shown.face.landmarks68 if shown.labels is None else shown.labels
@@ -169,7 +169,9 @@ def main() -> None:
         refiner = FaceRefiner(measured.model)
         if options.refine:
             refined = [refiner(one.image, one.face, options.refine).face for one in shown]
-            shown = [Shown(s.image, f, s.labels) for s, f in zip(shown, refined, strict=True)]
+            shown = [
+                PortrayedFace(s.image, f, s.labels) for s, f in zip(shown, refined, strict=True)
+            ]
         paint = Painter(measured, options.size, options.photographs)
         write_image(options.output, sheet([paint(one) for one in shown], options.columns))
     except InputError as error:

@@ -32,7 +32,7 @@ from xpress.errors import InputError
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader, VideoWriter
 from xpress.packs.records import decode
-from xpress.reenactment.options import Options
+from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
 from xpress.transfer.driver import DriverFrame
 
@@ -116,16 +116,16 @@ def shortened(clip: Path, frames: int | None, folder: Path) -> Path:
 def winks(reenactor: Reenactor, judge: str, target: Path, folder: Path) -> list[list[float]]:
     """Opening over the photograph's own: the eye that winks and the other, for both sides."""
     image = read_image(target)
-    stage = reenactor.stage(Options())
-    stage.set(image, [reenactor.rested(face) for face in reenactor.find(image)])
+    animator = reenactor.target_animator(ReenactmentOptions())
+    animator.set(image, [reenactor.rested(face) for face in reenactor.find(image)])
     names, rows = reenactor.model.expression_names, []
     nothing = np.zeros(reenactor.model.sizes[0])
-    rest = reenactor.geometry.shown(np.zeros(len(names)), nothing)
+    rest = reenactor.geometry.measure(np.zeros(len(names)), nothing)
     for side, closed, other in (("R", "eye_r", "eye_l"), ("L", "eye_l", "eye_r")):
         wink = np.array([float(name == f"eyeBlink_{side}") for name in names])
-        shown = reenactor.geometry.shown(wink, nothing)
+        shown = reenactor.geometry.measure(wink, nothing)
         path = folder / f"{target.stem}_wink_{side}.png"
-        write_image(path, stage.render(DriverFrame(Fraction(0), shown, rest)))
+        write_image(path, animator.render(DriverFrame(Fraction(0), shown, rest)))
         found = judged(judge, "edit", path, target)
         rows.append([found[name][1] / found[name][0] for name in (closed, other)])
     return rows

@@ -28,7 +28,7 @@ from xpress.commands.overlay import contact_sheet
 from xpress.errors import InputError
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader, VideoWriter
-from xpress.reenactment.options import Options
+from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.pretrained import load_pretrained
 from xpress.reenactment.reenactor import Reenactor
 from xpress.transfer.driver import DriverFrame, drive
@@ -80,15 +80,15 @@ def written(frames: np.ndarray) -> np.ndarray:
 
 
 def opening(driver: DriverFrame, names: list[str]) -> float:
-    return float(driver.shown.expression[names.index("jawOpen")])
+    return float(driver.measured.expression[names.index("jawOpen")])
 
 
 def rendered(reenactor: Reenactor, mouth, image, face, drivers) -> np.ndarray:
     animator = FaceAnimator(reenactor.model, mouth)
     reenactor.animators = lambda: animator
-    stage = reenactor.stage(Options())
-    stage.set(image, [face])
-    return np.stack([stage.render(driver) for driver in drivers])
+    animator = reenactor.target_animator(ReenactmentOptions())
+    animator.set(image, [face])
+    return np.stack([animator.render(driver) for driver in drivers])
 
 
 def change(frames: np.ndarray, mask: np.ndarray) -> float:

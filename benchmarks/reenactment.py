@@ -32,7 +32,7 @@ from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.landmarks.landmark_weights import fit_weights
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import expression_signals
-from xpress.reenactment.options import Options
+from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
 from xpress.transfer.driver import drive
 
@@ -109,11 +109,11 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
         found = labelled_faces(reenactor.model, label_file(target), None)[0]
     else:
         found = reenactor.find(image, name=str(target))[0]
-    stage = reenactor.stage(Options())
+    animator = reenactor.target_animator(ReenactmentOptions())
     rested = reenactor.rested(found)
-    stage.set(image, [rested])
+    animator.set(image, [rested])
     drivers = list(drive(tracked, reenactor.resting, str(source)))
-    output = [stage.render(driver) for driver in drivers]
+    output = [animator.render(driver) for driver in drivers]
     # the target's head stands still: one crop for all frames leaves the reader's own noise out
     crop = upright_crop(reenactor.find(image, name=str(target))[0].landmarks68)
     own = reenactor.extractor(image, crop).landmarks68
@@ -127,7 +127,7 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
         return False
     landmarks = np.array([back[i].landmarks68 for i in used])
     driving = np.array([tracked[i][1].landmarks68 for i in used])
-    rendered = np.array([mesh_landmarks(reenactor, stage, rested, drivers[i]) for i in used])
+    rendered = np.array([mesh_landmarks(reenactor, animator, rested, drivers[i]) for i in used])
     good = table(signals(landmarks), signals(driving), labels, used, signals(rendered))
     good &= rigid_motion("as read back", own, landmarks)
     rigid_motion("on the mesh", own, np.array(rendered) - rested.face.landmarks68 + own)
@@ -135,9 +135,9 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
     return good
 
 
-def mesh_landmarks(reenactor: Reenactor, stage, rested, driver) -> np.ndarray:
+def mesh_landmarks(reenactor: Reenactor, animator, rested, driver) -> np.ndarray:
     """Where the face model puts the landmarks: what a perfect drawing would show."""
-    expression = stage.expression(driver, rested)
+    expression = animator.expression(driver, rested)
     return reenactor.extractor.update(rested.face, expression=expression).landmarks68
 
 

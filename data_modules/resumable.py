@@ -34,24 +34,24 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
 
-class Draw(int):
+class SeededRow(int):
     """A row number that carries the seed of its random choices; any dataset takes it as an int."""
 
     seed: int
 
-    def __new__(cls, row: int, seed: int) -> Draw:
+    def __new__(cls, row: int, seed: int) -> SeededRow:
         """Row `row`, whose random choices follow `seed` (not negative)."""
         draw = super().__new__(cls, row)
         draw.seed = seed
         return draw
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Draw, (int(self), self.seed)
+        return SeededRow, (int(self), self.seed)
 
 
 def row_generator(index: int, otherwise: np.random.Generator) -> np.random.Generator:
-    """The random state for one row: new for a `Draw`, else `otherwise`."""
-    return np.random.default_rng(index.seed) if isinstance(index, Draw) else otherwise
+    """The random state for one row: new for a `SeededRow`, else `otherwise`."""
+    return np.random.default_rng(index.seed) if isinstance(index, SeededRow) else otherwise
 
 
 class ResumableSampler(DistributedSampler[int]):
@@ -96,7 +96,7 @@ class ResumableSampler(DistributedSampler[int]):
         shape = self.batches, self.num_replicas, self.batch_size
         rows = order.view(shape)[start:, self.rank].flatten().tolist()
         own = seeds.reshape(shape)[start:, self.rank].flatten().tolist()
-        return map(Draw, rows, own)
+        return map(SeededRow, rows, own)
 
 
 class ResumableLoader(DataLoader):
@@ -134,7 +134,7 @@ def resumable_loader(
     """The loader of a `ResumableSampler`, in batches of its size.
 
     Args:
-        dataset: takes `Draw`s as indices.
+        dataset: takes `SeededRow`s as indices.
         sampler: the order of the rows.
         num_workers: processes that fetch ahead, kept from epoch to epoch.
         options: of `torch.utils.data.DataLoader`.

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from xpress.data_modules.augment import A, Augment, canonical_crop, cut_flipped
 from xpress.data_modules.expressions.rows import ExpressionRows
-from xpress.data_modules.resumable import Draw, row_generator
+from xpress.data_modules.resumable import SeededRow, row_generator
 
 from xpress.batches import ExpressionBatch
 from xpress.packs.edit_pairs import PairRows, cut_flow
@@ -157,7 +157,7 @@ class ExpressionDataset(Dataset):
 
     def _make(self, index: int) -> tuple[np.ndarray | None, ...]:
         rng = row_generator(index, self._rng)
-        if isinstance(index, Draw) and self._filters is not None:
+        if isinstance(index, SeededRow) and self._filters is not None:
             self._filters.set_random_state(rng, random.Random(index.seed))
         if int(index) >= self.faces:
             return self._make_pair(int(index) - self.faces, rng)

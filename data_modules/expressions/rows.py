@@ -20,7 +20,7 @@ from xpress.media.files import written_beside
 from xpress.packs import FaceRecords, is_packed, read_records
 from xpress.packs.action_units import UNITS, units_of
 from xpress.packs.parquet import read_with
-from xpress.packs.pixels import Pixels, RowsOf, is_color, load_pixels
+from xpress.packs.pixels import Pixels, SelectedPixels, is_color, load_pixels
 from xpress.packs.records import decode
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class ExpressionRows:
 
     def select(self, rows: Int64[np.ndarray, " M"]) -> ExpressionRows:
         """The rows of an index array, in its order."""
-        pixels = RowsOf(self.pixels, rows)
+        pixels = SelectedPixels(self.pixels, rows)
         return ExpressionRows(self.records.select(rows), pixels, self.units[rows])
 
 

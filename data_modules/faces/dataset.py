@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, get_worker_info
 from xpress.data_modules.augment import Augment, canonical_crop, cut_flipped, to_grey
 from xpress.data_modules.faces.batch import RawFaces
 from xpress.data_modules.faces.negatives import cut_negative
-from xpress.data_modules.resumable import Draw
+from xpress.data_modules.resumable import SeededRow
 
 from xpress.errors import InputError
 from xpress.morphable.blendshapes import TAUGHT_MIRROR, TAUGHT_SHAPES
@@ -62,7 +62,7 @@ class FaceDataset(Dataset):
         size: pixels of the crop's side.
         augment: how crops vary; None gives the canonical crop, unfiltered.
         negatives: share of crops that miss the face (never of `exact` sources).
-        seed: of all random choices for rows that bring no seed of their own, as the `Draw`s of
+        seed: of all random choices for rows that bring no seed of their own, as the `SeededRow`s of
             a `FaceSampler` do; workers add theirs to it.
     """
 
@@ -134,8 +134,8 @@ class FaceDataset(Dataset):
         return self._assemble(images, rows, matrices, flips, present, color)
 
     def _follow(self, index: int) -> None:
-        """What is random about a `Draw` is a function of its seed alone."""
-        if isinstance(index, Draw):
+        """What is random about a `SeededRow` is a function of its seed alone."""
+        if isinstance(index, SeededRow):
             self._rng = np.random.default_rng(index.seed)
             if self._filters is not None:
                 self._filters.set_random_state(self._rng, random.Random(index.seed))

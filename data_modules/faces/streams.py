@@ -12,7 +12,7 @@ import numpy as np
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.faces.batch import RawFaces
 from xpress.data_modules.faces.dataset import FaceDataset, FaceSource
-from xpress.data_modules.resumable import Draw
+from xpress.data_modules.resumable import SeededRow
 from xpress.data_modules.streaming.groups import (
     NAMES,
     RowGroup,
@@ -20,12 +20,12 @@ from xpress.data_modules.streaming.groups import (
     split_groups,
     tables_of,
 )
-from xpress.data_modules.streaming.rows import Rows
+from xpress.data_modules.streaming.rows import EncodedRows
 from xpress.data_modules.streaming.stream import RowStream
 
 from xpress.errors import InputError
 from xpress.packs.fitted_parameters import ParameterTable, load_fits
-from xpress.packs.pixels import RowsOf
+from xpress.packs.pixels import SelectedPixels
 from xpress.packs.records import FaceRecords, decode
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class FaceMaker:
     rendered_per_batch: int = 0
     broken: int = 0
 
-    def __call__(self, rows: Rows, rng: np.random.Generator) -> RawFaces:
+    def __call__(self, rows: EncodedRows, rng: np.random.Generator) -> RawFaces:
         """A batch; raises `InputError` where not one row can be used."""
         good = np.flatnonzero(rows.usable)
         self.broken += len(rows) - len(good)
@@ -80,7 +80,7 @@ class FaceMaker:
         dataset.identity_index[known] = np.array(numbers, np.int64)[dataset.identity_index[known]]
         seeds = rng.integers(2**63, size=len(chosen))
         pairs = zip(chosen.tolist(), seeds.tolist(), strict=True)
-        batch = dataset.__getitems__([Draw(row, seed) for row, seed in pairs])
+        batch = dataset.__getitems__([SeededRow(row, seed) for row, seed in pairs])
         self.broken += dataset.broken
         return batch
 
@@ -158,7 +158,7 @@ def part_of(source: FaceSource, rows: np.ndarray) -> FaceSource:
     targets, flipped = _select(source.targets, rows), _select(source.flipped_targets, rows)
     records = source.records.select(rows)
     scores = None if source.scores is None else source.scores[rows]
-    pixels = RowsOf(source.pixels, rows)
+    pixels = SelectedPixels(source.pixels, rows)
     return FaceSource(records, pixels, targets, flipped, source.exact, scores)
 
 

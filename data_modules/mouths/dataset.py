@@ -16,7 +16,7 @@ from xpress.data_modules.augment import to_grey
 from xpress.data_modules.faces.dataset import FaceSource
 from xpress.data_modules.mouths.augmentation import LAYERS, MouthAugment
 from xpress.data_modules.mouths.references import clips_of, teeth_of
-from xpress.data_modules.resumable import Draw, ResumableSampler
+from xpress.data_modules.resumable import ResumableSampler, SeededRow
 
 from xpress.batches import MouthBatch
 from xpress.media.crop import Crop
@@ -143,7 +143,7 @@ class MouthDataset(Dataset):
         assert self.augment is not None
         assert self._filters is not None
         rng = self._rng
-        if isinstance(index, Draw):
+        if isinstance(index, SeededRow):
             rng = np.random.default_rng(index.seed)
             self._filters.set_random_state(rng, random.Random(index.seed))
         flip = bool(rng.random() < self.augment.flip)

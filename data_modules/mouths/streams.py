@@ -18,14 +18,14 @@ from xpress.data_modules.mouths.dataset import (
     RawMouths,
     is_open,
 )
-from xpress.data_modules.resumable import Draw
+from xpress.data_modules.resumable import SeededRow
 from xpress.data_modules.streaming.groups import (
     NAMES,
     RowGroup,
     group_names,
     split_groups,
 )
-from xpress.data_modules.streaming.rows import Rows
+from xpress.data_modules.streaming.rows import EncodedRows
 from xpress.data_modules.streaming.stream import RowStream
 
 from xpress.errors import InputError
@@ -52,7 +52,7 @@ class MouthMaker:
     augment: MouthAugment | None = None
     broken: int = 0
 
-    def __call__(self, rows: Rows, rng: np.random.Generator) -> RawMouths:
+    def __call__(self, rows: EncodedRows, rng: np.random.Generator) -> RawMouths:
         """A batch; raises `InputError` where not one row can be used."""
         pictures = {
             row: picture for row in range(len(rows)) if (picture := _decode(rows, row)) is not None
@@ -66,7 +66,7 @@ class MouthMaker:
         chosen = np.resize(np.arange(len(good)), len(rows))
         seeds = rng.integers(2**63, size=len(chosen)).tolist()
         dataset = MouthDataset([source], self.size, self.augment)
-        draws = [Draw(row, seed) for row, seed in zip(chosen.tolist(), seeds, strict=True)]
+        draws = [SeededRow(row, seed) for row, seed in zip(chosen.tolist(), seeds, strict=True)]
         batch = dataset.__getitems__(draws)
         return replace(batch, row=torch.from_numpy(rows.numbers[good][chosen]))
 
@@ -155,14 +155,14 @@ class _Sources:
 
     broken = 0
 
-    def __call__(self, rows: Rows, rng: np.random.Generator) -> FaceSource:
+    def __call__(self, rows: EncodedRows, rng: np.random.Generator) -> FaceSource:
         del rng
         good = [row for row in range(len(rows)) if _decode(rows, row) is not None]
         records = rows.records.select(np.array(good, np.int64))
         return FaceSource(records, EncodedPixels(records.images))
 
 
-def _decode(rows: Rows, row: int) -> np.ndarray | None:
+def _decode(rows: EncodedRows, row: int) -> np.ndarray | None:
     if not rows.usable[row]:
         return None
     try:

@@ -13,7 +13,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Place:
+class ReaderRank:
     """Which of all readers one is.
 
     Attributes:
@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Part:
+class RowRange:
     """Used rows start … stop-1 of a row group, which is the number `group` of its list."""
 
     group: int
@@ -37,10 +37,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Share:
+class ReaderShare:
     """What one reader reads in an epoch: parts in order, and how many batches they make."""
 
-    parts: list[Part]
+    parts: list[RowRange]
     batches: int
 
 
@@ -59,11 +59,11 @@ def batches_of(rows: int, batch_size: int, rank: int, world: int, drop_last: boo
 def share_of(
     counts: Sequence[int],
     batch_size: int,
-    place: Place,
+    place: ReaderRank,
     drop_last: bool,
     order: np.ndarray,
     most: int | None = None,
-) -> Share:
+) -> ReaderShare:
     """One reader's part of an epoch.
 
     The row groups are laid end to end in `order`, and this line is cut into one piece a reader,
@@ -94,9 +94,9 @@ def share_of(
         begin = int(ends[position]) - counts[group]
         stop = min(last - begin, counts[group])
         if stop > first - begin:
-            parts.append(Part(group, first - begin, stop))
+            parts.append(RowRange(group, first - begin, stop))
         first, position = begin + stop, position + 1
-    return Share(parts, shares[place.worker])
+    return ReaderShare(parts, shares[place.worker])
 
 
 class ShuffleBuffer:

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from xpress.data_modules.streaming.groups import OpenShards, RowGroup
-from xpress.data_modules.streaming.order import Share, ShuffleBuffer
+from xpress.data_modules.streaming.order import ReaderShare, ShuffleBuffer
 
 from xpress.packs.parquet import COLUMNS, records_of
 from xpress.packs.records import FaceRecords
 
 
 @dataclass(frozen=True)
-class Rows:
+class EncodedRows:
     """Some rows of packs, still encoded.
 
     Attributes:
@@ -59,7 +59,7 @@ class RowReader:
     def __init__(
         self,
         groups: Sequence[RowGroup],
-        share: Share,
+        share: ReaderShare,
         batch_size: int,
         buffer: ShuffleBuffer,
         skip: int = 0,
@@ -71,7 +71,7 @@ class RowReader:
         self._rows: dict[int, _Row] = {}
         self._shards = OpenShards()
 
-    def __iter__(self) -> Iterator[Rows]:
+    def __iter__(self) -> Iterator[EncodedRows]:
         """Batches; the last may be smaller.
 
         Raises:
@@ -119,7 +119,7 @@ class RowReader:
             )
 
 
-def _join(rows: list[_Row]) -> Rows:
+def _join(rows: list[_Row]) -> EncodedRows:
     column: Any = _Row(*zip(*rows, strict=True))  # type: ignore[arg-type]
     records = FaceRecords(
         "stream",
@@ -131,4 +131,4 @@ def _join(rows: list[_Row]) -> Rows:
         np.stack(column.contours),
         np.array(column.has_contours, bool),
     )
-    return Rows(records, np.array(column.usable, bool), np.array(column.number, np.int64))
+    return EncodedRows(records, np.array(column.usable, bool), np.array(column.number, np.int64))

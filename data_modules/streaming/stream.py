@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from xpress.data_modules.streaming.groups import RowGroup
-from xpress.data_modules.streaming.order import Place, ShuffleBuffer, batches_of, share_of
-from xpress.data_modules.streaming.rows import RowReader, Rows
+from xpress.data_modules.streaming.order import ReaderRank, ShuffleBuffer, batches_of, share_of
+from xpress.data_modules.streaming.rows import EncodedRows, RowReader
 
 from xpress.errors import InputError
 
@@ -31,7 +31,7 @@ class BatchMaker(Protocol):
 
     broken: int
 
-    def __call__(self, rows: Rows, rng: np.random.Generator) -> Any:
+    def __call__(self, rows: EncodedRows, rng: np.random.Generator) -> Any:
         """A batch of as many rows; random choices are drawn from `rng` alone."""
         ...  # pragma: no cover
 
@@ -109,7 +109,7 @@ class RowStream(IterableDataset):
         number, workers = (info.id, info.num_workers) if info else (0, 1)
         epoch, done = self._place.tolist()
         # The loader asks its first process first, so that one plays who is next in turn.
-        place = Place(self.rank, self.world, (number + done) % workers, workers)
+        place = ReaderRank(self.rank, self.world, (number + done) % workers, workers)
         skip = (done - place.worker + workers - 1) // workers
         try:
             reader = self._reader(epoch, place, skip)
@@ -122,7 +122,7 @@ class RowStream(IterableDataset):
         except InputError as error:
             yield error
 
-    def _reader(self, epoch: int, place: Place, skip: int) -> RowReader:
+    def _reader(self, epoch: int, place: ReaderRank, skip: int) -> RowReader:
         order = np.arange(len(self.groups))
         if self.shuffle_rows:
             order = self._rng(epoch, 0).permutation(len(self.groups))

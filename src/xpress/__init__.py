@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from xpress.morphable.face_model import FaceModel as FaceModel
     from xpress.morphable.io.obj import write_obj as write_obj
     from xpress.morphable.model import MorphableModel as MorphableModel
-    from xpress.reenactment.options import Options as Options
+    from xpress.reenactment.options import ReenactmentOptions as ReenactmentOptions
     from xpress.reenactment.reenactor import Reenactor as Reenactor
     from xpress.rendering.camera import project as project
     from xpress.rendering.camera import rotate as rotate
@@ -42,7 +42,7 @@ __all__ = [
     "FaceReader",
     "InputError",
     "MorphableModel",
-    "Options",
+    "ReenactmentOptions",
     "Reenactor",
     "Rendering",
     "Texture",
@@ -63,7 +63,7 @@ _PLACES = {
     "FaceReader": "xpress.extraction.face_reader",
     "InputError": "xpress.errors",
     "MorphableModel": "xpress.morphable.model",
-    "Options": "xpress.reenactment.options",
+    "ReenactmentOptions": "xpress.reenactment.options",
     "Reenactor": "xpress.reenactment.reenactor",
     "Rendering": "xpress.rendering.renderer",
     "Texture": "xpress.rendering.texturing",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from xpress.morphable.face_model import Part
+from xpress.morphable.face_model import MeshPart
 from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.mesh import mirror_indices
 from xpress.morphable.model import LandmarkEmbedding, MorphableModel
@@ -54,8 +54,8 @@ def _sheets(seed=0):
         color_basis=color_basis,
         triangles=torch.cat([front_triangles, back_triangles + face]),
         parts={
-            "face": Part(0, face, 0, faces),
-            "wall": Part(face, count, faces, faces + len(back_triangles)),
+            "face": MeshPart(0, face, 0, faces),
+            "wall": MeshPart(face, count, faces, faces + len(back_triangles)),
         },
         expression_names=["jawOpen", "eyeBlink_L", "eyeBlink_R", "jawLeft"],
         inner_lip_loop=rim,

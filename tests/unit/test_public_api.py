@@ -51,7 +51,7 @@ def test_names_are_listed_and_others_refused(door):
 def test_what_the_field_expects_is_there():
     expected = {
         "ExpressionEditor", "FaceParameters", "FaceReader", "InputError", "MorphableModel",
-        "Options", "Reenactor", "get_rasterizer", "project", "render", "write_obj",
+        "ReenactmentOptions", "Reenactor", "get_rasterizer", "project", "render", "write_obj",
     }  # fmt: skip
     assert expected <= set(xpress.__all__)
     assert xpress.render is xpress.rendering.render

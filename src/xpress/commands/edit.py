@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from xpress.commands.edit_video import EditJob
-from xpress.commands.outputs import (
+from xpress.commands.output_files import (
     check_output,
     check_suffix,
     new_folders_kept_on_success,

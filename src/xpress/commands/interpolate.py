@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xpress.commands.outputs import (
+from xpress.commands.output_files import (
     check_output,
     check_suffix,
     new_folders_kept_on_success,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from xpress.commands.outputs import (
+from xpress.commands.output_files import (
     check_output,
     check_suffix,
     new_folders_kept_on_success,
@@ -17,7 +17,7 @@ from xpress.media.images import IMAGE_SUFFIXES, read_image, write_image
 from xpress.media.sources import ImageSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES
 from xpress.provenance.provenance import MARKED, Provenance
-from xpress.reenactment.options import Options
+from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
 
 PathLike = str | os.PathLike
@@ -72,7 +72,7 @@ def reenact(
     Raises:
         InputError: an input or option is wrong; nothing is written.
     """
-    options = Options(motion, float(strength), regions, face, smoothing, gaze)
+    options = ReenactmentOptions(motion, float(strength), regions, face, smoothing, gaze)
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
         output = check_output(output, [source, target, source_neutral], overwrite)
@@ -88,13 +88,13 @@ def reenact(
         label, marker = provenance.label(parent=driven.path), provenance.marker()
         if stills:
             assert isinstance(driven, ImageSource)
-            stage = reenactor.stage(options)
+            animator = reenactor.target_animator(options)
             found = reenactor.find(driven.image, face, driven.name)
-            stage.set(driven.image, [reenactor.rested(item, options.strength) for item in found])
-            drawn = stage.render(next(reenactor.driver(driving, False, calm)))
+            animator.set(driven.image, [reenactor.rested(item, options.strength) for item in found])
+            drawn = animator.render(next(reenactor.driver(driving, False, calm)))
             write_image(output, marker(driven.image, drawn, found), label)
             print(f"{output}: {found.choice.told('moved')}")
             return
-        reenactor.stage(options)  # wrong options are told before the work
+        reenactor.target_animator(options)  # wrong options are told before the work
         job = VideoJob(reenactor, driving, driven, options, threads, label, marker)
         job.write(output, calm, progress)

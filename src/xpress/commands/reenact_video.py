@@ -20,9 +20,9 @@ from xpress.media.label import Label
 from xpress.media.sources import CameraSource, FrameSource, ImageSource, VideoSource
 from xpress.media.video import VideoWriter
 from xpress.provenance.watermark import Marker, unmarked
-from xpress.reenactment.options import Options
+from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
-from xpress.reenactment.target_video import RestedFace, Shuttle, Stage, fading
+from xpress.reenactment.target_video import PingPongVideo, TargetAnimator, TargetFace, fading
 from xpress.transfer.driver import DriverFrame
 from xpress.transfer.resting_face import LOOK_AHEAD
 
@@ -34,7 +34,7 @@ class _Task:
     time: Fraction
     driver: DriverFrame
     image: np.ndarray
-    faces: list[RestedFace | None]
+    faces: list[TargetFace | None]
 
 
 class VideoJob:
@@ -55,7 +55,7 @@ class VideoJob:
         reenactor: Reenactor,
         driving: FrameSource,
         driven: FrameSource,
-        options: Options,
+        options: ReenactmentOptions,
         workers: int = 2,
         label: Label | None = None,
         marker: Marker = unmarked,
@@ -114,22 +114,22 @@ class VideoJob:
         self, driver: Iterator[DriverFrame]
     ) -> Generator[tuple[Fraction, np.ndarray], None, None]:
         """Drawn by several stages side by side, each with the picture it was given last."""
-        idle: queue.SimpleQueue[Stage] = queue.SimpleQueue()
+        idle: queue.SimpleQueue[TargetAnimator] = queue.SimpleQueue()
         for _ in range(self.workers):
-            idle.put(self.reenactor.stage(self.options))
+            idle.put(self.reenactor.target_animator(self.options))
 
         def draw(task: _Task) -> tuple[Fraction, np.ndarray]:
-            stage = idle.get()
+            animator = idle.get()
             try:
-                if stage.image is not task.image:
+                if animator.image is not task.image:
                     with self.times.measure("target"):
-                        stage.set(task.image, task.faces)
+                        animator.set(task.image, task.faces)
                 with self.times.measure("render"):
-                    drawn = stage.render(task.driver)
+                    drawn = animator.render(task.driver)
                     seen = [rested.face for rested in task.faces if rested is not None]
                     return task.time, self.marker(task.image, drawn, seen)
             finally:
-                idle.put(stage)
+                idle.put(animator)
 
         return ordered_map(draw, self._tasks(driver), self.workers)
 
@@ -148,28 +148,28 @@ class VideoJob:
         image = self.driven.image
         found = self.reenactor.find(image, self.options.face, self.driven.name)
         self.choice = found.choice
-        faces: list[RestedFace | None] = [
+        faces: list[TargetFace | None] = [
             self.reenactor.rested(face, self.options.strength) for face in found
         ]
         for frame in driver:
             yield _Task(frame.time, frame, image, faces)
 
     def _video(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
-        with closing(self._shuttle()) as shuttle:
+        with closing(self._playback()) as playback:
             if self.driving.frame_count == 1:
                 frame = next(driver)
-                moments = ((time, frame) for time in shuttle.times())
+                moments = ((time, frame) for time in playback.times())
             else:
                 moments = ((frame.time, frame) for frame in driver)
             for time, frame in moments:
-                yield _Task(time, frame, *shuttle.at(time))
+                yield _Task(time, frame, *playback.at(time))
 
-    def _shuttle(self) -> Shuttle:
+    def _playback(self) -> PingPongVideo:
         driven, driving = self.driven, self.driving
         longest = (driving.frame_count or 0) / driving.fps
         shorter = (driven.frame_count or 0) / driven.fps < longest
         frames = target_frames(self.reenactor, driven, self.options, self._chose)
-        return Shuttle(fading(frames), keep=shorter)
+        return PingPongVideo(fading(frames), keep=shorter)
 
     def _chose(self, choice: FaceChoice) -> None:
         self.choice = choice
@@ -178,9 +178,9 @@ class VideoJob:
 def target_frames(
     reenactor: Reenactor,
     target: FrameSource,
-    options: Options,
+    options: ReenactmentOptions,
     chose: Callable[[FaceChoice], object] | None = None,
-) -> Generator[tuple[Fraction, np.ndarray, list[RestedFace | None]], None, None]:
+) -> Generator[tuple[Fraction, np.ndarray, list[TargetFace | None]], None, None]:
     """The target's frames with its faces and their rest, found in its first seconds.
 
     Args:
@@ -215,7 +215,7 @@ def target_frames(
     ]
     for time, image, faces in tracked():
         rested = [
-            None if face is None or rest is None else RestedFace(face, rest)
+            None if face is None or rest is None else TargetFace(face, rest)
             for face, rest in zip(faces, rests, strict=False)
         ]
         yield time, image, rested

@@ -13,7 +13,7 @@ from xpress.extraction.face_sample import FaceSample
 
 
 @dataclass(frozen=True)
-class Edited:
+class EditedPicture:
     """A picture with an edited face.
 
     Attributes:
@@ -26,9 +26,9 @@ class Edited:
     changed: Float32[np.ndarray, "H W"]
 
     @staticmethod
-    def nothing(image: UInt8[np.ndarray, "H W 3"]) -> Edited:
+    def nothing(image: UInt8[np.ndarray, "H W 3"]) -> EditedPicture:
         """A copy without an edit."""
-        return Edited(image.copy(), np.zeros(image.shape[:2], np.float32))
+        return EditedPicture(image.copy(), np.zeros(image.shape[:2], np.float32))
 
 
 @runtime_checkable
@@ -43,7 +43,7 @@ class Editor(Protocol):
 
     def edit(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, units: Mapping[str, float]
-    ) -> Edited:
+    ) -> EditedPicture:
         """The picture with some units of a face changed.
 
         Args:
@@ -55,7 +55,7 @@ class Editor(Protocol):
 
     def towards(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, other: FaceSample, step: float
-    ) -> Edited:
+    ) -> EditedPicture:
         """The picture with the face's expression moved towards another face's.
 
         Args:

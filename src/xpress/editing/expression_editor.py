@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from xpress.editing.action_unit_values import parse_action_units
-from xpress.editing.editor import Edited, Editor
+from xpress.editing.editor import EditedPicture, Editor
 from xpress.editing.morphable import MorphableEditor
 from xpress.editing.network import NetworkEditor
 from xpress.errors import InputError
@@ -138,9 +138,9 @@ class FaceEdits:
         self._editors: list[Editor] = []
         self._units = units
 
-    def __call__(self, image: Image, faces: Sequence[FaceSample | None]) -> Edited:
+    def __call__(self, image: Image, faces: Sequence[FaceSample | None]) -> EditedPicture:
         """The picture with its faces edited one after the other; None is out of sight."""
-        result = Edited.nothing(image)
+        result = EditedPicture.nothing(image)
         while len(self._editors) < len(faces):
             self._editors.append(self._make())
         for editor, face in zip(self._editors, faces, strict=False):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from xpress.editing.editor import Edited
+from xpress.editing.editor import EditedPicture
 from xpress.editing.expressions import ExpressionSolver
 from xpress.extraction.face_sample import FaceSample
 from xpress.morphable.action_units import SIDES
@@ -41,19 +41,19 @@ class MorphableEditor:
 
     def edit(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, units: Mapping[str, float]
-    ) -> Edited:
+    ) -> EditedPicture:
         """As `Editor.edit`; units may be one-sided (AU45_L)."""
         return self.edit_expression(image, face, self.solver(face.expression, units))
 
     def edit_units(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, units: Float[np.ndarray, "17"]
-    ) -> Edited:
+    ) -> EditedPicture:
         """The picture with all units of a face set, in the order of `ACTION_UNITS`."""
         return self.edit_expression(image, face, self.solver.reach(face.expression, units))
 
     def towards(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, other: FaceSample, step: float
-    ) -> Edited:
+    ) -> EditedPicture:
         """As `Editor.towards`; all activations are interpolated, gaze among them."""
         mixed = face.expression + step * (other.expression - face.expression)
         return self.edit_expression(image, face, np.clip(mixed, 0, 1))
@@ -63,15 +63,15 @@ class MorphableEditor:
         image: UInt8[np.ndarray, "H W 3"],
         face: FaceSample,
         expression: Float[np.ndarray, " Ke"],
-    ) -> Edited:
+    ) -> EditedPicture:
         """The picture with a face showing an expression, activations in [0, 1]."""
         if np.array_equal(expression, face.expression):
-            return Edited.nothing(image)
+            return EditedPicture.nothing(image)
         if image is not self._image or face is not self._face:
             self._animator.set_target(image, face.parameters)
             self._image, self._face = image, face
         drawn = self._animator.render(self._closing(face, expression).astype(np.float32))
-        return Edited(drawn, (drawn != image).any(-1).astype(np.float32))
+        return EditedPicture(drawn, (drawn != image).any(-1).astype(np.float32))
 
     def _closing(
         self, face: FaceSample, expression: Float[np.ndarray, " Ke"]

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, UInt8
 
 from xpress.animation.warping.compositing import NOTHING, clip_box
 from xpress.editing.action_unit_values import unit_vector
-from xpress.editing.editor import Edited
+from xpress.editing.editor import EditedPicture
 from xpress.editing.expressions import SAME
 from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample, upright_crop
@@ -91,7 +91,7 @@ class NetworkEditor:
 
     def edit(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, units: Mapping[str, float]
-    ) -> Edited:
+    ) -> EditedPicture:
         """As `Editor.edit`.
 
         Raises:
@@ -101,7 +101,7 @@ class NetworkEditor:
 
     def towards(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, other: FaceSample, step: float
-    ) -> Edited:
+    ) -> EditedPicture:
         """As `Editor.towards`; the seventeen units are interpolated."""
         own = self._own(face)
         mixed = own + step * (self._own(other) - own)
@@ -109,18 +109,18 @@ class NetworkEditor:
 
     def edit_units(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, units: Float[np.ndarray, "17"]
-    ) -> Edited:
+    ) -> EditedPicture:
         """The picture with all units of a face set, in the order of `ACTION_UNITS`."""
         crop = upright_crop(face.landmarks68, self.card.size, self.card.crop_ratio)
         box = _box(crop, image.shape[:2])
         if np.abs(units - self._own(face)).max() < SAME or box[2] <= box[0] or box[3] <= box[1]:
-            return Edited.nothing(image)
+            return EditedPicture.nothing(image)
         relative = self.card.relative
         asked = relative * (units - self._own(face)) if relative else units
         maps = _Pasting(crop, box, self._run(crop.cut(image), asked))
         drawn, changed = maps.ganimation(image) if "color" in maps.names else maps.dft_net(image)
         x0, y0, x1, y1 = box
-        edited = Edited.nothing(image)
+        edited = EditedPicture.nothing(image)
         edited.changed[y0:y1, x0:x1] = changed
         own = image[y0:y1, x0:x1]
         shown = drawn.clip(0, 255).round().astype(np.uint8)

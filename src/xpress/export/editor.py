@@ -10,7 +10,7 @@ import torch
 
 from xpress.export.generator import write_generator
 from xpress.media.crop import CROP_RATIO
-from xpress.models.expression_editing.module import ExpressionEditor
+from xpress.models.expression_editing.module import ExpressionGAN
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
 
 TOLERANCE = 2e-3
@@ -27,7 +27,7 @@ SETTINGS = {
 """Arguments of each kind's generator."""
 
 
-def write_editor(module: ExpressionEditor, target: Path, card: Mapping[str, Any]) -> list[Path]:
+def write_editor(module: ExpressionGAN, target: Path, card: Mapping[str, Any]) -> list[Path]:
     """Write the averaged generator of a module; see `export.weights.WRITERS`.
 
     Weights are kept in half precision; the ONNX model computes with the same rounded numbers. It

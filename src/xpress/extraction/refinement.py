@@ -60,7 +60,7 @@ class FaceRefiner:
         problem = self._problem(image, face, crop)
         now = problem.start
         points = problem.sample(now)
-        before = problem.seen(now, points).rms
+        before = problem.shade(now, points).rms
         damping, taken = FIRST_DAMPING, 0
         for _ in range(steps):
             better, damping = _step(problem, now, points, damping)
@@ -68,7 +68,7 @@ class FaceRefiner:
                 break
             now, taken = better, taken + 1
             points = problem.sample(now)
-        after = problem.seen(now, points).rms
+        after = problem.shade(now, points).rms
         return Refinement(self._face(face, now, crop), before, after, taken)
 
     def _problem(self, image: np.ndarray, face: FaceSample, crop: Crop) -> RefineProblem:

@@ -75,7 +75,7 @@ class Variables:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ShadedPoints:
     """Points of the skin as they are and as they look in the picture."""
 
     shape: Tensor  # (1, N, 3) model space
@@ -146,13 +146,13 @@ class RefineProblem:
         turned = turned * torch.tensor([1.0, -1.0, 1.0])
         turned[:, :2] += pose.translation
         size = self.settings.size
-        seen, weights, _ = rasterize_numpy(turned.numpy(), self.parts.corners, size, size)
-        wanted = (seen >= 0) & self.parts.front[seen] & self.inside
-        wanted &= np.indices(seen.shape).sum(0) % 2 == 0
-        triangles = torch.from_numpy(seen[wanted]).long()
+        visible, weights, _ = rasterize_numpy(turned.numpy(), self.parts.corners, size, size)
+        wanted = (visible >= 0) & self.parts.front[visible] & self.inside
+        wanted &= np.indices(visible.shape).sum(0) % 2 == 0
+        triangles = torch.from_numpy(visible[wanted]).long()
         return self.parts.surface.at(triangles, torch.from_numpy(weights[wanted]))
 
-    def seen(self, now: Variables, points: SurfacePoints) -> Seen:
+    def shade(self, now: Variables, points: SurfacePoints) -> ShadedPoints:
         """Points of the skin, wherever the variables move them."""
         pose = now.pose
         shape = points.geometry.points(pose.identity, pose.expression)
@@ -168,7 +168,7 @@ class RefineProblem:
         albedo = points.mean_color + torch.tensordot(now.color, points.color_basis, dims=1)
         shading = bands @ now.light
         slopes = found[:, 3:].unflatten(1, (2, 3)).transpose(1, 2)
-        return Seen(shape, slopes, albedo, bands, shading, found[:, :3] - albedo * shading)
+        return ShadedPoints(shape, slopes, albedo, bands, shading, found[:, :3] - albedo * shading)
 
     def _pull(self, now: Variables) -> Tensor:
         """The encoder's landmarks less the model's, in deviations (1, L, 2)."""
@@ -193,7 +193,7 @@ class RefineProblem:
     def objective(self, now: Variables, points: SurfacePoints) -> float:
         """Twice the negative logarithm of the posterior, up to a constant."""
         away, precision = self._priors(now)
-        length = self.seen(now, points).difference.norm(dim=1) / self.settings.color
+        length = self.shade(now, points).difference.norm(dim=1) / self.settings.color
         limit = self.settings.robust
         huber = torch.where(length < limit, length**2, limit * (2 * length - limit))
         terms = huber.sum() * (self.settings.samples / max(len(points), 1))
@@ -205,21 +205,21 @@ class RefineProblem:
 
         That normals turn with the shape is left out of the derivative, not of the objective.
         """
-        s, seen = self.settings, self.seen(now, points)
+        s, shaded = self.settings, self.shade(now, points)
         count = len(points)
-        moved = projection_jacobian(points.geometry, now.pose, seen.shape)[0].unflatten(
+        moved = projection_jacobian(points.geometry, now.pose, shaded.shape)[0].unflatten(
             0, (count, 2)
         )
-        geometry = -(seen.slopes @ moved)
+        geometry = -(shaded.slopes @ moved)
         basis = points.color_basis.permute(1, 2, 0)
-        light = torch.einsum("nc,nb,cd->ncbd", seen.albedo, seen.bands, torch.eye(3)).flatten(2)
-        jacobian = torch.cat([geometry, basis * seen.shading[..., None], light], dim=2)
-        length = seen.difference.norm(dim=1) / s.color
+        light = torch.einsum("nc,nb,cd->ncbd", shaded.albedo, shaded.bands, torch.eye(3)).flatten(2)
+        jacobian = torch.cat([geometry, basis * shaded.shading[..., None], light], dim=2)
+        length = shaded.difference.norm(dim=1) / s.color
         weight = s.robust / length.clamp_min(s.robust) * (s.samples / max(count, 1) / s.color**2)
         flat = jacobian.flatten(0, 1)
         scaled = flat * weight.repeat_interleave(3)[:, None]
         hessian = (flat.T @ scaled).double()
-        gradient = (scaled.T @ seen.difference.flatten()).double()
+        gradient = (scaled.T @ shaded.difference.flatten()).double()
         shape = self.parts.landmarks.points(now.pose.identity, now.pose.expression)
         root = self.precision.repeat_interleave(2)
         held = projection_jacobian(self.parts.landmarks, now.pose, shape)[0] * root[:, None]

@@ -74,7 +74,7 @@ def cannot_write(path: Path, error: BaseException) -> str:
     return f"{path}: cannot be written ({reason}); choose another output"
 
 
-class Partial:
+class PartialOutput:
     """A hidden file, or folder, beside an output until it takes the output's name.
 
     Args:
@@ -146,7 +146,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         InputError: the output cannot be written.
     """
-    partial = Partial(path)
+    partial = PartialOutput(path)
     try:
         yield partial.path
         partial.commit()

@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from xpress.errors import InputError
 from xpress.media.audio import DISK_ERRORS, AudioTrack
 from xpress.media.containers import seconds
-from xpress.media.files import Partial, cannot_write
+from xpress.media.files import PartialOutput, cannot_write
 from xpress.media.label import Label, append_xmp_box
 from xpress.media.video_reader import default_matrix
 
@@ -76,7 +76,7 @@ class VideoWriter:
         self._audio: AudioTrack | None = None
         self._matrix = default_matrix(*size)
         self._label = label
-        self._partial = Partial(self.path)
+        self._partial = PartialOutput(self.path)
         self._container: av.container.OutputContainer | None = None
         try:
             self._open(crf, preset, audio_from)

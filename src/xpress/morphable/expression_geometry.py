@@ -44,7 +44,7 @@ _ENOUGH = 5e-4
 
 
 @dataclass(frozen=True)
-class Shown:
+class MeasuredExpression:
     """An expression and the signals that it gives its owner's face.
 
     What the encoder puts into the identity of one frame moves the face as well, so the signals
@@ -58,9 +58,9 @@ class Shown:
     expression: Float[np.ndarray, " Ke"]
     signals: Float[np.ndarray, " S"]
 
-    def towards(self, other: Shown, share: float) -> Shown:
+    def towards(self, other: MeasuredExpression, share: float) -> MeasuredExpression:
         """On the way to another: itself at 0, the other at 1."""
-        return Shown(
+        return MeasuredExpression(
             self.expression + share * (other.expression - self.expression),
             self.signals + share * (other.signals - self.signals),
         )
@@ -105,11 +105,11 @@ class ExpressionGeometry:
         """What an expression adds to them, whoever the person is."""
         return expression @ self._expression
 
-    def shown(
+    def measure(
         self, expression: Float[np.ndarray, " Ke"], identity: Float[np.ndarray, " Ki"]
-    ) -> Shown:
+    ) -> MeasuredExpression:
         """An expression on an identity's face."""
-        return Shown(expression, self.neutral(identity) + self.changes(expression))
+        return MeasuredExpression(expression, self.neutral(identity) + self.changes(expression))
 
     def reach(
         self,

@@ -27,7 +27,7 @@ BASES = {"identity_basis": np.int8, "expression_basis": np.int16, "color_basis":
 
 
 @dataclass(frozen=True)
-class Part:
+class MeshPart:
     """A contiguous range of the mesh, by vertex and by triangle."""
 
     vertex_start: int
@@ -67,7 +67,7 @@ class LinearFaceModel:
     landmark_corners: Int[Array, "L 3"]
     landmark_weights: Float[Array, "L 3"]
     mirror: Int[Array, " Vf"]
-    parts: Mapping[str, Part]
+    parts: Mapping[str, MeshPart]
     expression_names: list[str]
     info: Mapping[str, Any]
 
@@ -179,7 +179,7 @@ class FaceModel(LinearFaceModel):
     landmark_corners: Int[np.ndarray, "L 3"]
     landmark_weights: Float32[np.ndarray, "L 3"]
     mirror: Int[np.ndarray, " Vf"]
-    parts: Mapping[str, Part]
+    parts: Mapping[str, MeshPart]
     expression_names: list[str]
     info: Mapping[str, Any]
 
@@ -229,7 +229,7 @@ class FaceModel(LinearFaceModel):
         arrays["color_basis"] = np.pad(arrays["color_basis"], ((0, 0), (0, inner), (0, 0)))
         return cls(
             **arrays,
-            parts={name: Part(**part) for name, part in json.loads(meta["parts"]).items()},
+            parts={name: MeshPart(**part) for name, part in json.loads(meta["parts"]).items()},
             expression_names=json.loads(meta["expression_names"]),
             info=json.loads(meta["info"]),
         )

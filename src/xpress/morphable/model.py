@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from xpress.arrays import is_array
-from xpress.morphable.face_model import FaceModel, LinearFaceModel, Part, check_sizes
+from xpress.morphable.face_model import FaceModel, LinearFaceModel, MeshPart, check_sizes
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class MorphableModel(LinearFaceModel, nn.Module):
         mean_color: Float[Tensor, "V 3"],
         color_basis: Float[Tensor, "Kc V 3"],
         triangles: Int[Tensor, "F 3"],
-        parts: Mapping[str, Part],
+        parts: Mapping[str, MeshPart],
         expression_names: Sequence[str],
         inner_lip_loop: Int[Tensor, " N"],
         eyelid_loops: Int[Tensor, "2 M"],

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xpress.morphable.face_model import Part
+from xpress.morphable.face_model import MeshPart
 from xpress.morphable.mesh import mirror_indices
 from xpress.morphable.model import LandmarkEmbedding, MorphableModel
 
@@ -79,7 +79,7 @@ class _Layout:
     edges: np.ndarray
     midpoints: np.ndarray
     triangles: np.ndarray
-    parts: dict[str, Part]
+    parts: dict[str, MeshPart]
 
     def loop(self, loop: Tensor) -> Tensor:
         """A closed loop with the midpoints of its edges, where these were split."""
@@ -119,7 +119,7 @@ def _layout(model: MorphableModel, split: tuple[str, ...]) -> _Layout:
         else:
             block = renumber[block]
         triangles.append(block)
-        parts[name] = Part(first, vertices, faces, faces + len(block))
+        parts[name] = MeshPart(first, vertices, faces, faces + len(block))
         faces += len(block)
     # Parts come in the order of their vertices and share none, so all keys are sorted.
     return _Layout(

@@ -15,7 +15,7 @@ from xpress.media.crop import Crop
 from xpress.packs import FaceRecords, is_packed
 from xpress.packs.action_units import PICTURES, UNITS, units_of
 from xpress.packs.parquet import read_with
-from xpress.packs.pixels import Pixels, RowsOf, load_pixels
+from xpress.packs.pixels import Pixels, SelectedPixels, load_pixels
 
 FLOW_SIZE = 64
 """Cells along each side of the stored flow."""
@@ -58,8 +58,8 @@ class PairRows:
         rows = np.flatnonzero(chosen)
         return PairRows(
             self.records.select(rows),
-            RowsOf(self.pixels, rows),
-            RowsOf(self.edited, rows),
+            SelectedPixels(self.pixels, rows),
+            SelectedPixels(self.edited, rows),
             self.flow[rows],
             self.units[rows],
             self.edited_units[rows],

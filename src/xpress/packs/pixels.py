@@ -128,7 +128,7 @@ def is_color(image: np.ndarray) -> bool:
     return bool(np.ptp(image[::8, ::8].astype(np.int16), axis=2).max() > 8)
 
 
-class RowsOf:
+class SelectedPixels:
     """Some rows of other pixels."""
 
     def __init__(self, pixels: object, rows: np.ndarray) -> None:

@@ -25,7 +25,7 @@ Labels = Callable[[str], np.ndarray | None]
 
 
 @dataclass
-class Counts:
+class LabelCounts:
     """What became of a pack's rows."""
 
     rows: int = 0
@@ -45,7 +45,7 @@ def annotate_pack(
     output: str | os.PathLike | None = None,
     encoder: UnitEncoder | None = None,
     labels: Labels | None = None,
-) -> Counts:
+) -> LabelCounts:
     """Write a pack with a column of action units; its other columns stay as they are.
 
     Args:
@@ -63,7 +63,7 @@ def annotate_pack(
         raise InputError(f"{name}: only files of this machine are annotated; copy it first")
     if not Path(pack).is_file():
         raise InputError(f"{name}: no such file; name a .parquet pack")
-    counts = Counts()
+    counts = LabelCounts()
     with attempt(lambda: pq.ParquetFile(pack), name) as file:
         schema = file.schema_arrow
         if "image" not in schema.names:
@@ -85,7 +85,7 @@ def annotate_pack(
 def _labelled(
     table: pa.Table,
     name: str,
-    counts: Counts,
+    counts: LabelCounts,
     encoder: UnitEncoder | None,
     labels: Labels | None,
 ) -> pa.Table:

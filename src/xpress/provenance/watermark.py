@@ -124,7 +124,7 @@ class Watermark:
 
 
 @runtime_checkable
-class SeenFace(Protocol):
+class LandmarkedFace(Protocol):
     """A face of a picture."""
 
     @property
@@ -143,7 +143,7 @@ class FaceMarker:
         self,
         original: UInt8[np.ndarray, "H W 3"],
         changed: UInt8[np.ndarray, "H W 3"],
-        faces: Sequence[SeenFace],
+        faces: Sequence[LandmarkedFace],
     ) -> UInt8[np.ndarray, "H W 3"]:
         """`changed` with its mark; `faces` are those that may have been changed."""
         with self._lock:
@@ -153,11 +153,13 @@ class FaceMarker:
         return changed if self._watermark is None else self._watermark(original, changed)
 
 
-Marker = Callable[[np.ndarray, np.ndarray, Sequence[SeenFace]], np.ndarray]
+Marker = Callable[[np.ndarray, np.ndarray, Sequence[LandmarkedFace]], np.ndarray]
 """What `FaceMarker` and `unmarked` are: original, changed and faces to the picture to show."""
 
 
-def unmarked(original: np.ndarray, changed: np.ndarray, faces: Sequence[SeenFace]) -> np.ndarray:
+def unmarked(
+    original: np.ndarray, changed: np.ndarray, faces: Sequence[LandmarkedFace]
+) -> np.ndarray:
     """`changed` as it is."""
     return changed
 

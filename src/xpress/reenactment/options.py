@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Options:
+class ReenactmentOptions:
     """How a source moves a target.
 
     Attributes:

@@ -18,11 +18,11 @@ from xpress.media.sources import FrameSource, ImageSource, ParameterSource, open
 from xpress.morphable.expression_geometry import ExpressionGeometry
 from xpress.morphable.face_model import LinearFaceModel
 from xpress.morphable.landmarks.face_landmarks import FaceLandmarks
-from xpress.reenactment.options import Options
+from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.pretrained import animator, load_pretrained
-from xpress.reenactment.target_video import Animator, RestedFace, Stage
+from xpress.reenactment.target_video import Animator, TargetAnimator, TargetFace
 from xpress.transfer.driver import DriverFrame, drive
-from xpress.transfer.expression_transfer import Transfer
+from xpress.transfer.expression_transfer import ExpressionTransfer
 from xpress.transfer.resting_face import RestingFace
 
 
@@ -102,7 +102,7 @@ class Reenactor(FaceReader):
         rest = None
         if source_neutral is not None:
             face = self.find(source_neutral, name="source_neutral")[0]
-            rest = self.geometry.shown(face.expression, face.identity)
+            rest = self.geometry.measure(face.expression, face.identity)
         if isinstance(source, ParameterSource):
             self._check_sizes(source)
             faces: Iterable[Timed] = _recorded(source)
@@ -122,9 +122,9 @@ class Reenactor(FaceReader):
                 f"the face model {self.model.sizes[0]} and {self.model.sizes[1]}; extract it again"
             )
 
-    def stage(self, options: Options) -> Stage:
+    def target_animator(self, options: ReenactmentOptions) -> TargetAnimator:
         """What animates the target's pictures."""
-        transfer = Transfer(
+        transfer = ExpressionTransfer(
             self.model.expression_names,
             options.motion,
             options.strength,
@@ -133,19 +133,19 @@ class Reenactor(FaceReader):
             self.signal_gain,
             options.gaze,
         )
-        return Stage(self.animators, transfer)
+        return TargetAnimator(self.animators, transfer)
 
-    def rested(self, face: FaceSample, strength: float = 1.0) -> RestedFace:
+    def rested(self, face: FaceSample, strength: float = 1.0) -> TargetFace:
         """A photograph's face with what counts as its rest; weak motion leaves more of its own."""
-        own = self.geometry.shown(face.expression, face.identity)
+        own = self.geometry.measure(face.expression, face.identity)
         rest = self.resting.of_photo(face.expression, face.identity)
-        return RestedFace(face, own.towards(rest, min(strength, 1.0)))
+        return TargetFace(face, own.towards(rest, min(strength, 1.0)))
 
     def reenact(
         self,
         target: np.ndarray | str | os.PathLike,
         source: np.ndarray | str | os.PathLike,
-        options: Options | None = None,
+        options: ReenactmentOptions | None = None,
         source_neutral: np.ndarray | None = None,
     ) -> Image | Iterator[Image]:
         """Move a photograph's face; for target videos and sound see `jobs.reenact`.
@@ -153,7 +153,7 @@ class Reenactor(FaceReader):
         Args:
             target: photograph, RGB array or file.
             source: photograph (array or file), video or recorded parameters (file).
-            options: see `Options`.
+            options: see `ReenactmentOptions`.
             source_neutral: a picture of the source's resting face.
 
         Returns:
@@ -162,20 +162,20 @@ class Reenactor(FaceReader):
         Raises:
             InputError: a file cannot be read, or shows no face.
         """
-        options = options or Options()
+        options = options or ReenactmentOptions()
         image, name = read_picture(target)
-        stage = self.stage(options)
+        animator = self.target_animator(options)
         found = self.find(image, options.face, name)
-        stage.set(image, [self.rested(face, options.strength) for face in found])
+        animator.set(image, [self.rested(face, options.strength) for face in found])
         if not isinstance(source, (str, os.PathLike)):
             face = self.find(source, name="source")[0]
             frames = drive([(Fraction(0), face)], self.resting, "source", still=True)
-            return stage.render(next(iter(frames)))
+            return animator.render(next(iter(frames)))
         with open_source(source) as opened:
             driver = self.driver(opened, options.smoothing, source_neutral)
             if opened.frame_count == 1:
-                return stage.render(next(iter(driver)))
-        return map(stage.render, driver)
+                return animator.render(next(iter(driver)))
+        return map(animator.render, driver)
 
 
 def _recorded(source: ParameterSource) -> Iterator[Timed]:

@@ -17,10 +17,10 @@ from jaxtyping import Float, Float32, UInt8
 
 from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.face_window import FaceWindow
-from xpress.morphable.expression_geometry import Shown
+from xpress.morphable.expression_geometry import MeasuredExpression
 from xpress.structures import FaceParameters
 from xpress.transfer.driver import EASE, DriverFrame, eased
-from xpress.transfer.expression_transfer import Transfer
+from xpress.transfer.expression_transfer import ExpressionTransfer
 
 HELD = 8
 """Frames of a target video that are read ahead at most; each is a whole picture."""
@@ -38,7 +38,7 @@ class Animator(Protocol):
 
 
 @dataclass(frozen=True)
-class RestedFace:
+class TargetFace:
     """A face of the target and the expression it rests at.
 
     Attributes:
@@ -48,15 +48,15 @@ class RestedFace:
     """
 
     face: FaceSample
-    rest: Shown
+    rest: MeasuredExpression
     share: float = 1.0
 
 
-_Frame = tuple[Fraction, UInt8[np.ndarray, "H W 3"], list[RestedFace | None]]
+_Frame = tuple[Fraction, UInt8[np.ndarray, "H W 3"], list[TargetFace | None]]
 TargetFrames = Iterator[_Frame]
 
 
-class Stage:
+class TargetAnimator:
     """Animates the faces of one picture after another.
 
     Args:
@@ -64,14 +64,14 @@ class Stage:
         transfer: mixes the driver's and the target's expressions.
     """
 
-    def __init__(self, animators: Callable[[], Animator], transfer: Transfer) -> None:
+    def __init__(self, animators: Callable[[], Animator], transfer: ExpressionTransfer) -> None:
         self._make = animators
         self._animators: list[Animator] = []
         self.transfer = transfer
         self._image = np.zeros((0, 0, 3), np.uint8)
-        self._faces: list[tuple[Animator, RestedFace, FaceWindow]] = []
+        self._faces: list[tuple[Animator, TargetFace, FaceWindow]] = []
 
-    def set(self, image: UInt8[np.ndarray, "H W 3"], faces: Sequence[RestedFace | None]) -> None:
+    def set(self, image: UInt8[np.ndarray, "H W 3"], faces: Sequence[TargetFace | None]) -> None:
         """The picture to animate from now on; None is a face that is out of sight."""
         self._image, self._faces = image, []
         while len(self._animators) < len(faces):
@@ -101,10 +101,10 @@ class Stage:
             result[window.place][changed] = frame[changed]
         return result
 
-    def expression(self, driver: DriverFrame, rested: RestedFace) -> Float[np.ndarray, " Ke"]:
+    def expression(self, driver: DriverFrame, rested: TargetFace) -> Float[np.ndarray, " Ke"]:
         """What a face of the target shows for a frame of the driver."""
         own = rested.face.expression
-        moved = self.transfer(driver.shown, driver.rest, rested.rest, own)
+        moved = self.transfer(driver.measured, driver.rest, rested.rest, own)
         return moved if rested.share == 1 else own + rested.share * (moved - own)
 
 
@@ -129,7 +129,7 @@ def _faded(ahead: deque[_Frame], gone: dict[int, Fraction]) -> _Frame:
     """The first frame that waits, with each face's share; `gone` is when each was missed last."""
     slots = max(len(faces) for _, _, faces in ahead)
     time, image, faces = ahead.popleft()
-    shown: list[RestedFace | None] = []
+    shown: list[TargetFace | None] = []
     for slot in range(slots):
         face = faces[slot] if slot < len(faces) else None
         if face is None:
@@ -142,7 +142,7 @@ def _faded(ahead: deque[_Frame], gone: dict[int, Fraction]) -> _Frame:
     return time, image, shown[: len(faces)]
 
 
-class Shuttle:
+class PingPongVideo:
     """The frames of a target video at any rising time, played back and forth.
 
     Playing backwards needs frames that have been decoded: while the video plays for the first
@@ -157,7 +157,7 @@ class Shuttle:
         self._frames = frames
         self._keep = keep
         self._times: list[Fraction] = []
-        self._faces: list[list[RestedFace | None]] = []
+        self._faces: list[list[TargetFace | None]] = []
         self._current = next(frames)
         self._following = next(frames, None)
         self._folder = tempfile.TemporaryDirectory(prefix="xpress_") if keep else None
@@ -177,7 +177,7 @@ class Shuttle:
         while self._following is not None:
             yield self._following[0]
 
-    def at(self, time: Fraction) -> tuple[UInt8[np.ndarray, "H W 3"], list[RestedFace | None]]:
+    def at(self, time: Fraction) -> tuple[UInt8[np.ndarray, "H W 3"], list[TargetFace | None]]:
         """Picture and faces at a time; the same objects while the frame stays the same."""
         while self._following is not None and self._following[0] <= time:
             self._current, self._following = self._following, next(self._frames, None)

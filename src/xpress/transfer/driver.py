@@ -10,7 +10,7 @@ import numpy as np
 
 from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample, Timed
-from xpress.morphable.expression_geometry import Shown
+from xpress.morphable.expression_geometry import MeasuredExpression
 from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
 
 EASE = Fraction(1, 5)
@@ -23,14 +23,14 @@ class DriverFrame:
 
     Attributes:
         time: seconds after the first frame.
-        shown: the source's expression.
+        measured: the source's expression.
         rest: its resting expression, the same in all frames.
         detected: False where the expression of the last frame with a face is held.
     """
 
     time: Fraction
-    shown: Shown
-    rest: Shown
+    measured: MeasuredExpression
+    rest: MeasuredExpression
     detected: bool = True
 
 
@@ -38,7 +38,7 @@ def drive(
     faces: Iterable[Timed],
     resting: RestingFace,
     name: str,
-    rest: Shown | None = None,
+    rest: MeasuredExpression | None = None,
     still: bool = False,
 ) -> Iterator[DriverFrame]:
     """Expressions of a source's faces, frame by frame.
@@ -82,8 +82,8 @@ def drive(
         if face is None:
             gone, held = time, given
         else:
-            shown = resting.geometry.shown(face.expression, face.identity)
-            given = shown if gone is None else held.towards(shown, eased(time - gone))
+            measured = resting.geometry.measure(face.expression, face.identity)
+            given = measured if gone is None else held.towards(measured, eased(time - gone))
         yield DriverFrame(time, given, rest, face is not None)
 
 

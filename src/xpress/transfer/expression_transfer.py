@@ -14,7 +14,7 @@ from xpress.morphable.expression_geometry import (
     OPENING,
     REACHED,
     ExpressionGeometry,
-    Shown,
+    MeasuredExpression,
 )
 from xpress.morphable.gaze import gaze_columns, gaze_of, looks_of
 from xpress.morphable.regions import REGIONS, moved_by
@@ -39,7 +39,7 @@ MADE_UP = 0.8
 the reader's errors as well."""
 
 
-class Transfer:
+class ExpressionTransfer:
     """The source's expression on the target's face.
 
     relative: `target_neutral + strength · (source − source_neutral)`
@@ -102,9 +102,9 @@ class Transfer:
 
     def __call__(
         self,
-        source: Shown,
-        source_rest: Shown,
-        target_rest: Shown,
+        source: MeasuredExpression,
+        source_rest: MeasuredExpression,
+        target_rest: MeasuredExpression,
         target: Float[np.ndarray, " Ke"],
     ) -> Float[np.ndarray, " Ke"]:
         """Activations in [0, 1].

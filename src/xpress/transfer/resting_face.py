@@ -23,7 +23,7 @@ from xpress.morphable.expression_geometry import (
     SMILE,
     WIDTH,
     ExpressionGeometry,
-    Shown,
+    MeasuredExpression,
 )
 from xpress.morphable.regions import moved_by
 
@@ -60,7 +60,7 @@ class RestingFace:
         self,
         expressions: Float[np.ndarray, "T Ke"],
         identities: Float[np.ndarray, "T Ki"],
-    ) -> Shown:
+    ) -> MeasuredExpression:
         """Of the frames of a clip's first seconds, in any order, with each frame's identity."""
         signals = self.geometry.neutral(identities) + self.geometry.changes(expressions)
         opening, lids = signals[:, OPENING], signals[:, LIDS].mean(1)
@@ -75,11 +75,11 @@ class RestingFace:
             shapes, rows = self._region[region], ROWS[region]
             expression[shapes] = expressions[frames].mean(0)[shapes]
             rest[rows] = signals[frames].mean(0)[rows]
-        return Shown(expression, rest)
+        return MeasuredExpression(expression, rest)
 
     def of_photo(
         self, expression: Float[np.ndarray, " Ke"], identity: Float[np.ndarray, " Ki"]
-    ) -> Shown:
+    ) -> MeasuredExpression:
         """Of a single picture's expression and identity."""
         base = self.geometry.neutral(identity)
         rest = expression.copy()
@@ -94,4 +94,4 @@ class RestingFace:
         shut = base[LIDS] + wanted[LIDS] < SHUT * base[LIDS]
         wanted[LIDS] = np.where(shut, 0.0, wanted[LIDS])
         rest = self.geometry.reach(rest, wanted, [OPENING, WIDTH, SMILE, *LIDS])
-        return self.geometry.shown(rest, identity)
+        return self.geometry.measure(rest, identity)

@@ -15,7 +15,7 @@ def test_without_photographs_no_pixel_of_the_picture_is_shown(face_sheet, shown)
     paint = face_sheet.Painter(measured, 48, photographs=False)
     cells = paint(faces[0])
     assert cells.shape == (48, 3 * 48, 3)
-    other = face_sheet.Shown(np.zeros_like(faces[0].image), faces[0].face, None)
+    other = face_sheet.PortrayedFace(np.zeros_like(faces[0].image), faces[0].face, None)
     np.testing.assert_array_equal(paint(other), cells)
 
 

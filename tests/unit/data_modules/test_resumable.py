@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from xpress.data_modules.resumable import (
-    Draw,
     ResumableLoader,
     ResumableSampler,
+    SeededRow,
     resumable_loader,
     row_generator,
 )
@@ -117,7 +117,7 @@ def test_no_global_random_state_is_touched():
 
 
 def test_draws_are_row_numbers():
-    draw = pickle.loads(pickle.dumps(Draw(4, 2**62)))
+    draw = pickle.loads(pickle.dumps(SeededRow(4, 2**62)))
     assert (draw, draw.seed) == (4, 2**62)
     assert ["a", "b", "c", "d", "e"][draw] == "e"
     otherwise = np.random.default_rng(0)

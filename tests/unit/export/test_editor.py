@@ -13,7 +13,7 @@ from xpress.export import editor
 from xpress.export.weights import WRITERS
 from xpress.media.crop import CROP_RATIO
 from xpress.models.dft_net.module import DFTNet
-from xpress.models.expression_editing.module import ExpressionEditor
+from xpress.models.expression_editing.module import ExpressionGAN
 from xpress.models.ganimation.module import GANimation
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
 
@@ -23,7 +23,7 @@ SHAPES = {
 }
 
 
-def made(kind: str) -> ExpressionEditor:
+def made(kind: str) -> ExpressionGAN:
     """With an average of its own, and a flow."""
     torch.manual_seed(0)
     network = {"ganimation": GANimation, "dft_net": DFTNet}[kind]

@@ -81,16 +81,16 @@ def test_samples_are_of_the_front_that_the_photograph_shows(parts):
     half.inside = np.broadcast_to(np.arange(SIZE) < SIZE // 2, (SIZE, SIZE)).copy()
     assert 0 < len(half.sample(half.start)) < 0.7 * len(points)
     half.inside[:] = False
-    assert half.seen(half.start, half.sample(half.start)).rms == 0.0
+    assert half.shade(half.start, half.sample(half.start)).rms == 0.0
 
 
 def test_what_is_seen_is_the_picture_there(parts):
     given = problem(parts)
-    seen = given.seen(given.start, given.sample(given.start))
-    colors = seen.difference + seen.albedo * seen.shading
+    shaded = given.shade(given.start, given.sample(given.start))
+    colors = shaded.difference + shaded.albedo * shaded.shading
     # red rises along x only, and by so much a pixel
-    torch.testing.assert_close(seen.slopes[:, 0, 0], torch.full((len(colors),), 0.004))
-    torch.testing.assert_close(seen.slopes[:, 0, 1], torch.zeros(len(colors)))
+    torch.testing.assert_close(shaded.slopes[:, 0, 0], torch.full((len(colors),), 0.004))
+    torch.testing.assert_close(shaded.slopes[:, 0, 1], torch.zeros(len(colors)))
     assert float(colors[:, 0].min()) >= 0.4
     assert float(colors[:, 0].max()) <= 0.4 + 0.004 * SIZE
 

@@ -15,7 +15,7 @@ from xpress.commands.reenact import reenact
 from xpress.errors import InputError
 from xpress.media.images import as_rgb, write_image
 from xpress.media.sources import open_source
-from xpress.reenactment.options import Options
+from xpress.reenactment.options import ReenactmentOptions
 
 WORDS = st.text(st.sampled_from(string.printable + "äß…😀\0"), max_size=12)
 
@@ -145,8 +145,8 @@ def test_recordings_drive_or_are_told(reenactor, tmp_path, name, array, frames, 
         told_well(error)
         return
     assert len(driven) == source.frame_count > 0
-    assert all(np.isfinite(frame.shown.expression).all() for frame in driven)
-    stage = reenactor.stage(Options())
+    assert all(np.isfinite(frame.measured.expression).all() for frame in driven)
+    animator = reenactor.target_animator(ReenactmentOptions())
     face = reenactor.rested(reenactor.extractor.sample(80, 80))
-    values = np.array([stage.expression(frame, face) for frame in driven])
+    values = np.array([animator.expression(frame, face) for frame in driven])
     assert ((values >= 0) & (values <= 1)).all()

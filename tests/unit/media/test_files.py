@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from xpress.errors import InputError
-from xpress.media.files import Partial, local_path, written_beside
+from xpress.media.files import PartialOutput, local_path, written_beside
 
 WAITING = """
 import sys, time
@@ -46,7 +46,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_the_last_of_two_writers_wins_whole(tmp_path):
-    first, second = Partial(tmp_path / "out.txt"), Partial(tmp_path / "out.txt")
+    first, second = PartialOutput(tmp_path / "out.txt"), PartialOutput(tmp_path / "out.txt")
     assert first.path != second.path
     first.path.write_text("first" * 1000)
     second.path.write_text("second")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xpress.errors import InputError
-from xpress.media.files import Partial
+from xpress.media.files import PartialOutput
 from xpress.media.video import VideoReader, VideoWriter
 
 NTSC = Fraction(30000, 1001)
@@ -306,11 +306,11 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
 
-    def on_a_full_disk(partial: Partial):
+    def on_a_full_disk(partial: PartialOutput):
         (tmp_path / ".full.mkv").symlink_to("/dev/full")
         return tmp_path / ".full.mkv", None
 
-    monkeypatch.setattr(Partial, "_claim", on_a_full_disk)
+    monkeypatch.setattr(PartialOutput, "_claim", on_a_full_disk)
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
 
     def fill() -> None:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from xpress.extraction.encoder import read_signal_gain
-from xpress.morphable.expression_geometry import OPENING, Shown
+from xpress.morphable.expression_geometry import OPENING, MeasuredExpression
 from xpress.morphable.signals import SIGNALS
 from xpress.preparation.calibrate import signal_gain
-from xpress.transfer.expression_transfer import MADE_UP, Transfer
+from xpress.transfer.expression_transfer import MADE_UP, ExpressionTransfer
 
 COUNT = len(SIGNALS)
 TRUE = np.full(COUNT, 0.6)
@@ -33,9 +33,9 @@ def test_card_without_a_measurement_means_all_of_it(tmp_path):
 
 
 def test_lost_motion_is_made_up_for_in_part(model, geometry):
-    rest = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
-    moved = Shown(rest.expression, rest.signals + 0.05 * (np.arange(COUNT) == OPENING))
+    rest = geometry.measure(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    moved = MeasuredExpression(rest.expression, rest.signals + 0.05 * (np.arange(COUNT) == OPENING))
     gain = np.where(np.arange(COUNT) == OPENING, 0.5, 1.0)
-    transfer = Transfer(model.expression_names, geometry=geometry, signal_gain=gain)
+    transfer = ExpressionTransfer(model.expression_names, geometry=geometry, signal_gain=gain)
     got = geometry.changes(transfer(moved, rest, rest, rest.expression))
     assert got[OPENING] == pytest.approx(0.05 * 2**MADE_UP, abs=0.002)

@@ -10,7 +10,7 @@ from xpress.media.images import write_image
 from xpress.media.sources import open_source
 from xpress.media.video import VideoWriter
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
-from xpress.reenactment.options import Options
+from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
 
 
@@ -69,7 +69,7 @@ def test_detections_that_the_encoder_denies_do_not_count(reenactor, world, monke
 
 def test_video_moves_the_photograph_like_the_driver(reenactor, world, clip):
     target = world.frame((80.0, 90.0, 0.0, 0))
-    frames = list(reenactor.reenact(target, clip, Options(smoothing=False)))
+    frames = list(reenactor.reenact(target, clip, ReenactmentOptions(smoothing=False)))
     assert len(frames) == 40
     jaw = np.array([frame[91, 80, 0] for frame in frames]) / 255
     opened = np.array([i % 25 >= 12 for i in range(40)])
@@ -81,7 +81,10 @@ def test_video_moves_the_photograph_like_the_driver(reenactor, world, clip):
 
 def test_regions_and_strength_reach_the_transfer(reenactor, world, clip):
     target = world.frame((80.0, 90.0, 0.0, 0))
-    for options, bound in ((Options(regions=["brows"]), 0.05), (Options(strength=0.5), 0.45)):
+    for options, bound in (
+        (ReenactmentOptions(regions=["brows"]), 0.05),
+        (ReenactmentOptions(strength=0.5), 0.45),
+    ):
         frames = list(reenactor.reenact(target, clip, options))
         assert max(frame[91, 80, 0] for frame in frames) / 255 < bound
 
@@ -99,7 +102,7 @@ def test_neutral_picture_of_the_source(reenactor, world):
     calm = world.frame((60.0, 60.0, 0.7, 0))
     with open_source_of(driver) as source:
         moved = next(reenactor.driver(source, source_neutral=calm))
-    np.testing.assert_allclose(moved.shown.expression, moved.rest.expression, atol=0.01)
+    np.testing.assert_allclose(moved.measured.expression, moved.rest.expression, atol=0.01)
     assert target.shape == driver.shape
 
 

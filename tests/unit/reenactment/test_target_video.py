@@ -8,9 +8,9 @@ from xpress.animation.animator import FaceAnimator
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_window import FaceWindow
 from xpress.media.images import read_image
-from xpress.reenactment.target_video import RestedFace, Shuttle, Stage, fading
+from xpress.reenactment.target_video import PingPongVideo, TargetAnimator, TargetFace, fading
 from xpress.transfer.driver import DriverFrame
-from xpress.transfer.expression_transfer import Transfer
+from xpress.transfer.expression_transfer import ExpressionTransfer
 
 
 def numbered(count, rate=10):
@@ -18,96 +18,96 @@ def numbered(count, rate=10):
     return ((Fraction(i, rate), np.full((8, 8, 3), i, np.uint8), []) for i in range(count))
 
 
-def shown(shuttle, times):
-    return [int(shuttle.at(time)[0][0, 0, 0]) for time in times]
+def shown(video, times):
+    return [int(video.at(time)[0][0, 0, 0]) for time in times]
 
 
 def test_frames_are_those_of_their_time():
-    shuttle = Shuttle(numbered(10), keep=False)
+    video = PingPongVideo(numbered(10), keep=False)
     times = [Fraction(i, 4) for i in range(4)]
-    assert shown(shuttle, times) == [0, 2, 5, 7]
-    shuttle.close()
+    assert shown(video, times) == [0, 2, 5, 7]
+    video.close()
 
 
 def test_shorter_video_goes_back_and_forth():
-    shuttle = Shuttle(numbered(4), keep=True)
+    video = PingPongVideo(numbered(4), keep=True)
     times = [Fraction(i, 10) for i in range(14)]
-    assert shown(shuttle, times) == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
-    shuttle.close()
+    assert shown(video, times) == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
+    video.close()
 
 
 def test_longer_video_just_ends_and_a_single_frame_stays():
-    shuttle = Shuttle(numbered(4), keep=False)
-    assert shown(shuttle, [Fraction(9)]) == [3]
-    single = Shuttle(numbered(1), keep=True)
+    video = PingPongVideo(numbered(4), keep=False)
+    assert shown(video, [Fraction(9)]) == [3]
+    single = PingPongVideo(numbered(1), keep=True)
     assert shown(single, [Fraction(0), Fraction(5)]) == [0, 0]
     single.close()
 
 
 def test_a_frame_that_stays_is_the_same_object():
-    shuttle = Shuttle(numbered(3), keep=True)
-    images = [shuttle.at(Fraction(i, 20))[0] for i in range(6)]
+    video = PingPongVideo(numbered(3), keep=True)
+    images = [video.at(Fraction(i, 20))[0] for i in range(6)]
     same = [first is second for first, second in pairwise(images)]
     assert same == [True, False, True, False, False]
-    shuttle.close()
+    video.close()
 
 
 def test_pictures_on_disk_are_removed_and_lossless():
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 256, (16, 16, 3), np.uint8) for _ in range(3)]
-    shuttle = Shuttle(((Fraction(i), image, []) for i, image in enumerate(images)), keep=True)
-    shuttle.at(Fraction(2))
-    image, _ = shuttle.at(Fraction(3))
+    video = PingPongVideo(((Fraction(i), image, []) for i, image in enumerate(images)), keep=True)
+    video.at(Fraction(2))
+    image, _ = video.at(Fraction(3))
     np.testing.assert_array_equal(image, images[1])
-    folder = shuttle._folder.name
-    shuttle.close()
+    folder = video._folder.name
+    video.close()
     from pathlib import Path
 
     assert not Path(folder).exists()
 
 
 def test_times_are_the_videos_own():
-    shuttle = Shuttle(numbered(4), keep=False)
+    video = PingPongVideo(numbered(4), keep=False)
     seen = []
-    for time in shuttle.times():
-        seen.append((time, int(shuttle.at(time)[0][0, 0, 0])))
+    for time in video.times():
+        seen.append((time, int(video.at(time)[0][0, 0, 0])))
     assert seen == [(Fraction(i, 10), i) for i in range(4)]
 
 
 @pytest.fixture
-def stage(model, geometry, toys) -> Stage:
-    transfer = Transfer(model.expression_names, geometry=geometry)
-    return Stage(lambda: toys.Animator(model), transfer)
+def animator(model, geometry, toys) -> TargetAnimator:
+    transfer = ExpressionTransfer(model.expression_names, geometry=geometry)
+    return TargetAnimator(lambda: toys.Animator(model), transfer)
 
 
-def test_two_faces_are_both_driven_and_the_rest_is_untouched(world, model, stage, geometry):
+def test_two_faces_are_both_driven_and_the_rest_is_untouched(world, model, animator, geometry):
     image = np.random.default_rng(1).integers(0, 200, (120, 200, 3), np.uint8)
-    rest = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
-    faces = [RestedFace(world.sample(x, 60), rest) for x in (50, 140)]
-    stage.set(image, [faces[0], None, faces[1]])
+    rest = geometry.measure(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    faces = [TargetFace(world.sample(x, 60), rest) for x in (50, 140)]
+    animator.set(image, [faces[0], None, faces[1]])
     jaw = np.zeros(model.sizes[1])
     jaw[model.expression_names.index("jawOpen")] = 0.6
-    shown = geometry.shown(jaw, np.zeros(model.sizes[0]))
-    frame = stage.render(DriverFrame(Fraction(0), shown, rest))
+    shown = geometry.measure(jaw, np.zeros(model.sizes[0]))
+    frame = animator.render(DriverFrame(Fraction(0), shown, rest))
     changed = (frame != image).any(-1)
     columns = np.flatnonzero(changed.any(0))
     assert set(columns) == set(range(42, 58)) | set(range(132, 148))
     assert frame[61, 50, 0] == frame[61, 140, 0] == pytest.approx(153, abs=3)
 
 
-def test_without_a_face_the_picture_passes(stage, model, geometry):
+def test_without_a_face_the_picture_passes(animator, model, geometry):
     image = np.random.default_rng(2).integers(0, 255, (40, 40, 3), np.uint8)
-    stage.set(image, [None])
-    still = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
-    frame = stage.render(DriverFrame(Fraction(0), still, still))
+    animator.set(image, [None])
+    still = geometry.measure(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    frame = animator.render(DriverFrame(Fraction(0), still, still))
     np.testing.assert_array_equal(frame, image)
     assert frame is not image
 
 
 def test_faces_fade_in_and_out_where_the_target_loses_them(world, geometry, model):
     """From frame to frame the share moves by less than a half, and it is whole in between."""
-    rest = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
-    face = RestedFace(world.sample(80, 80), rest)
+    rest = geometry.measure(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    face = TargetFace(world.sample(80, 80), rest)
     seen = [False] * 3 + [True] * 20 + [False] * 4 + [True] * 20
     image = np.zeros((160, 160, 3), np.uint8)
     frames = (
@@ -123,12 +123,12 @@ def test_faces_fade_in_and_out_where_the_target_loses_them(world, geometry, mode
     assert share[3] == pytest.approx(share[22]) == pytest.approx(share[27])
 
 
-def test_half_a_share_is_half_the_motion(stage, world, geometry, model):
-    rest = geometry.shown(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
-    moved = geometry.shown(np.full(model.sizes[1], 0.3), np.zeros(model.sizes[0]))
+def test_half_a_share_is_half_the_motion(animator, world, geometry, model):
+    rest = geometry.measure(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
+    moved = geometry.measure(np.full(model.sizes[1], 0.3), np.zeros(model.sizes[0]))
     driver = DriverFrame(Fraction(0), moved, rest)
     whole, half = (
-        stage.expression(driver, RestedFace(world.sample(80, 80), rest, share))
+        animator.expression(driver, TargetFace(world.sample(80, 80), rest, share))
         for share in (1.0, 0.5)
     )
     np.testing.assert_allclose(half, whole / 2, atol=1e-9)
@@ -150,14 +150,14 @@ def test_a_face_in_a_large_picture_is_drawn_as_in_a_small_one(model, geometry, s
     window = FaceWindow.around(moved, 1900, 2300)
     assert not window.whole
     assert FaceWindow.around(face, 512, 512).whole
-    rest = geometry.shown(face.expression, face.identity)
+    rest = geometry.measure(face.expression, face.identity)
     smile = face.expression.copy()
     smile[[model.expression_names.index(f"mouthSmile_{side}") for side in "LR"]] = 0.9
-    driver = DriverFrame(Fraction(0), geometry.shown(smile, face.identity), rest)
-    transfer = Transfer(model.expression_names, "absolute")
-    stage = Stage(lambda: FaceAnimator(model), transfer)
-    stage.set(large, [RestedFace(moved, rest)])
-    got = stage.render(driver)
+    driver = DriverFrame(Fraction(0), geometry.measure(smile, face.identity), rest)
+    transfer = ExpressionTransfer(model.expression_names, "absolute")
+    animator = TargetAnimator(lambda: FaceAnimator(model), transfer)
+    animator.set(large, [TargetFace(moved, rest)])
+    got = animator.render(driver)
     whole = FaceAnimator(model)
     whole.set_target(large, moved.parameters)
     expected = whole.render(smile.astype(np.float32))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xpress.errors import InputError
-from xpress.morphable.expression_geometry import Shown
+from xpress.morphable.expression_geometry import MeasuredExpression
 from xpress.morphable.signals import SIGNALS
 from xpress.transfer.driver import EASE, drive
 from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
@@ -28,7 +28,7 @@ def test_frames_without_a_face_hold_the_last_expression(world, resting):
     jaw = world.model.expression_names.index("jawOpen")
     frames = list(drive(clip(world, [None, 0.0, 0.5, None, None, 0.2]), resting, "x"))
     assert [f.detected for f in frames] == [False, True, True, False, False, True]
-    got = [f.shown.expression[jaw] for f in frames]
+    got = [f.measured.expression[jaw] for f in frames]
     assert got[3:5] == [got[2]] * 2
     assert [f.time for f in frames] == [i / FPS for i in range(6)]
 
@@ -37,7 +37,7 @@ def test_a_face_that_comes_back_comes_in_over_a_fifth_of_a_second(world, resting
     """No step is larger than half as much again as the steps of an even ramp."""
     jaw = world.model.expression_names.index("jawOpen")
     frames = list(drive(clip(world, [0.0] * 10 + [None] * 4 + [0.9] * 10), resting, "x"))
-    got = np.array([f.shown.expression[jaw] for f in frames])
+    got = np.array([f.measured.expression[jaw] for f in frames])
     np.testing.assert_allclose(got[:14], got[0], atol=1e-9)
     steps = np.diff(got)
     assert steps.min() >= -1e-9
@@ -76,7 +76,9 @@ def test_no_face_at_all_names_the_source(world, resting):
 
 
 def test_given_neutral_wins(world, resting):
-    rest = Shown(np.full(len(world.model.expression_names), 0.25), np.zeros(len(SIGNALS)))
+    rest = MeasuredExpression(
+        np.full(len(world.model.expression_names), 0.25), np.zeros(len(SIGNALS))
+    )
     frame = next(drive(clip(world, [0.4] * 9), resting, "x", rest))
     assert frame.rest is rest
 
@@ -84,4 +86,4 @@ def test_given_neutral_wins(world, resting):
 def test_a_still_is_relative_to_its_own_rest(world, resting):
     frame = next(drive(clip(world, [0.4]), resting, "x", still=True))
     jaw = world.model.expression_names.index("jawOpen")
-    assert frame.shown.expression[jaw] - frame.rest.expression[jaw] > 0.3
+    assert frame.measured.expression[jaw] - frame.rest.expression[jaw] > 0.3

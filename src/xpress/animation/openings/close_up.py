@@ -22,7 +22,7 @@ ROUGHLY = 0.05
 
 
 @dataclass(frozen=True)
-class Seen:
+class CloseUpFragments:
     """What a close-up shows in each of its cells.
 
     Attributes:
@@ -74,7 +74,7 @@ class CloseUp:
         self.grid = Grid.over(low, high, zoom)
         self.cell_width = self.width * self.grid.zoom[0]
 
-    def draw(self, projected: Float32[np.ndarray, "V 3"]) -> Seen:
+    def draw(self, projected: Float32[np.ndarray, "V 3"]) -> CloseUpFragments:
         """Rasterise projected vertices of the whole mesh; what is inside stays inside the rim."""
         inside = self._outline(projected[self.surroundings.loop, :2])
         inside |= self._outline(self.surroundings.rim(projected))
@@ -90,7 +90,7 @@ class CloseUp:
         )
         part = np.empty_like(face_index)
         _name(face_index, chosen, self.part, inside, part)
-        return Seen(part, face_index, barycentrics)
+        return CloseUpFragments(part, face_index, barycentrics)
 
     def _outline(self, points: Float32[np.ndarray, "N 2"]) -> UInt8[np.ndarray, "h w"]:
         zoom_x, shift_x, zoom_y, shift_y = self.grid.affine

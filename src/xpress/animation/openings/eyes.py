@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from xpress.animation.openings.anatomy import Anatomy
-from xpress.animation.openings.close_up import CloseUp, Seen, paint_interior
+from xpress.animation.openings.close_up import CloseUp, CloseUpFragments, paint_interior
 from xpress.animation.openings.opening import Interior, Opening, color_share, tinted
 from xpress.animation.warping.inpainting import ellipse, extend_colors, opening_mask
 
@@ -80,8 +80,8 @@ class EyeOpening(Opening):
 
     def _prepare(self, own, projected, light) -> None:
         width = self.close_up.width
-        seen = self.close_up.draw(projected)
-        ball = self.grid.to_pixels((seen.part >= 0).astype(np.float32)) > 0.5
+        fragments = self.close_up.draw(projected)
+        ball = self.grid.to_pixels((fragments.part >= 0).astype(np.float32)) > 0.5
         rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
         self.lashes = max(width * LASHES, 0.5)
         edge = max(width * EDGE, 0.5)
@@ -97,7 +97,7 @@ class EyeOpening(Opening):
         size = self.grid.size[::-1]
         self.ball = cv2.resize(extended, size, interpolation=cv2.INTER_LINEAR)
         self.skin = self._lid_skin(own, rim, ball)
-        area = float((seen.part >= 0).sum()) / self.close_up.cell_width**2
+        area = float((fragments.part >= 0).sum()) / self.close_up.cell_width**2
         self.own_share = float(np.clip((area - CLOSED) / (OPEN - CLOSED), 0, 1))
         level = np.clip(light.mean(), *LEVEL) / max(float(light.mean()), 1e-3)
         around = opening_mask(own.shape[:2], rim, 2 * self.lashes) > 0
@@ -120,12 +120,14 @@ class EyeOpening(Opening):
         new = _area(self.close_up.surroundings.rim(projected))
         return 1 - min(new / max(_area(self._own_rim), 1e-3), 1.0)
 
-    def _keep_rim(self, seen: Seen, projected, points, skin, closed: float) -> None:
+    def _keep_rim(
+        self, fragments: CloseUpFragments, projected, points, skin, closed: float
+    ) -> None:
         """As `Opening._keep_rim`; where lids meet, a line of lashes is drawn over it.
 
         What the target shows at its rim may be iris where the lids fit badly.
         """
-        super()._keep_rim(seen, projected, points, skin, closed)
+        super()._keep_rim(fragments, projected, points, skin, closed)
         shut = (closed - MEETING) / (1 - MEETING)
         if shut <= 0:
             return
@@ -138,28 +140,36 @@ class EyeOpening(Opening):
         share = strength * soft * _between_corners(rim, self.grid.size)
         skin[:] = (skin + share[..., None] * np.minimum(self.lash_color - skin, 0)).round()
 
-    def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
+    def interior(
+        self, fragments: CloseUpFragments, projected: Float32[np.ndarray, "V 3"]
+    ) -> Interior | None:
         """The eyeball seen between new lids."""
-        opening = cv2.morphologyEx((seen.part >= 0).astype(np.uint8), cv2.MORPH_OPEN, ellipse(1.0))
+        opening = cv2.morphologyEx(
+            (fragments.part >= 0).astype(np.uint8), cv2.MORPH_OPEN, ellipse(1.0)
+        )
         area = float(opening.sum()) / self.close_up.cell_width**2
         if area < SHUT:
             return None
         color = _shifted(self.ball, self.turn * np.array(self.grid.zoom, np.float32))
         if self.own_share < 1:
-            color = self.own_share * color + (1 - self.own_share) * self._model_ball(seen, opening)
+            color = self.own_share * color + (1 - self.own_share) * self._model_ball(
+                fragments, opening
+            )
         # Between lids that hardly part, lashes shade what little is seen.
         share = min((area - SHUT) / (AJAR - SHUT), 1.0)
         shade = np.float32(SLIT + (1 - SLIT) * share)
         return Interior(color * shade, opening.astype(np.float32))
 
-    def _model_ball(self, seen: Seen, opening: np.ndarray) -> Float32[np.ndarray, "h w 3"]:
+    def _model_ball(
+        self, fragments: CloseUpFragments, opening: np.ndarray
+    ) -> Float32[np.ndarray, "h w 3"]:
         """The face model's eyeball, for a target whose eyes are closed."""
         color = np.zeros((*opening.shape, 3), np.float32)
         nowhere = np.full((len(self.albedo), 2), -1, np.float32)
         paint_interior(
-            seen.face_index,
-            seen.barycentrics,
-            seen.part,
+            fragments.face_index,
+            fragments.barycentrics,
+            fragments.part,
             self.close_up.triangles,
             self.colors,
             nowhere,

@@ -76,15 +76,15 @@ class GeneratedMouth(MouthOpening):
         self._view: TeethView | None = None
 
     def _prepare(self, own, projected, light) -> None:
-        seen = self.close_up.draw(projected)
-        self._prepare_lips(own, projected, seen)
+        fragments = self.close_up.draw(projected)
+        self._prepare_lips(own, projected, fragments)
         self._color_share = color_share(own)
         self._own_crop = crop = self._canonical(projected)
         (x, y), reach = crop.center, crop.side
         self._area = int(x - reach), int(y - reach), int(x + reach) + 1, int(y + reach) + 1
         # One factor for all frames: another one would be another picture.
         self._shrink = max(int(crop.side / crop.size / OVERSAMPLED), 1)
-        hole, share = self.hole(seen)
+        hole, share = self.hole(fragments)
         if share > 0:
             depth = cv2.distanceTransform(hole, cv2.DIST_L2, 5)
             depth = depth * np.float32(crop.zoom / self.grid.zoom[0])
@@ -93,10 +93,10 @@ class GeneratedMouth(MouthOpening):
 
     def paint(self, projected, flow, over, below):
         """As `Opening.paint`; the generator is called only where the mouth is open."""
-        seen = self.close_up.draw(projected)
-        skin, change = self._moved_skin(seen, projected, flow, over)
+        fragments = self.close_up.draw(projected)
+        skin, change = self._moved_skin(fragments, projected, flow, over)
         color = self.grid.to_pixels(skin * (1 + change[..., None]))
-        hole, share = self.hole(seen)
+        hole, share = self.hole(fragments)
         if share == 0:
             return color, self._fade
         crop = self._crop(projected)

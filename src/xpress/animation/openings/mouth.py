@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from xpress.animation.openings.anatomy import MOUTH_PARTS, OTHER, Anatomy
-from xpress.animation.openings.close_up import CloseUp, Seen, paint_interior
+from xpress.animation.openings.close_up import CloseUp, CloseUpFragments, paint_interior
 from xpress.animation.openings.opening import Interior, Opening, color_share, tinted
 from xpress.animation.warping.inpainting import ellipse, extend_colors, opening_mask
 from xpress.animation.warping.relighting import LUMA
@@ -56,27 +56,27 @@ class MouthOpening(Opening):
         vivid = albedo * (albedo @ LUMA)[:, None] ** (LIFT - 1)
         self.albedo = (vivid + albedo**LIFT) / 2 + DARKEST
 
-    def _prepare_lips(self, own, projected, seen: Seen) -> None:
+    def _prepare_lips(self, own, projected, fragments: CloseUpFragments) -> None:
         rim = self.close_up.surroundings.rim(projected) - np.array(self.grid.box[:2])
-        self.skin = self._lip_skin(own, rim, seen)
+        self.skin = self._lip_skin(own, rim, fragments)
 
     def _prepare(self, own, projected, light) -> None:
         self.layer = cv2.resize(own, self.grid.size[::-1], interpolation=cv2.INTER_LINEAR)
-        seen = self.close_up.draw(projected)
-        self.trusted = self._trusted(seen.part)
+        fragments = self.close_up.draw(projected)
+        self.trusted = self._trusted(fragments.part)
         self.source = self.grid.to_cells(projected[self.close_up.vertices])[:, :2].copy()
         colors = self.albedo * _soft_light(light) * 255
-        self.colors = self._match_teeth(tinted(colors, color_share(own)), seen)
-        self._prepare_lips(own, projected, seen)
+        self.colors = self._match_teeth(tinted(colors, color_share(own)), fragments)
+        self._prepare_lips(own, projected, fragments)
 
-    def _lip_skin(self, own, rim, seen: Seen) -> UInt8[np.ndarray, "h w 3"]:
+    def _lip_skin(self, own, rim, fragments: CloseUpFragments) -> UInt8[np.ndarray, "h w 3"]:
         """Lips where the opening is.
 
         A mesh meets the opening's edge only roughly. Teeth that are left over there are brighter
         than lips, and would be drawn out into a white line.
         """
         width = self.close_up.width
-        shown = self.grid.to_pixels((seen.part >= 0).astype(np.float32)) > 0
+        shown = self.grid.to_pixels((fragments.part >= 0).astype(np.float32)) > 0
         thickness = max(width * LIP_LINE, 0.5)
         masks = []
         for reach in (thickness, max(width * LIP_EDGE, 1.0)):
@@ -97,14 +97,16 @@ class MouthOpening(Opening):
         size = 2 * max(int(margin), 1) + 1
         return np.stack([cv2.blur(m, (size, size)) * (m > 0) for m in masks])
 
-    def _match_teeth(self, colors: np.ndarray, seen: Seen) -> Float32[np.ndarray, "V 3"]:
+    def _match_teeth(
+        self, colors: np.ndarray, fragments: CloseUpFragments
+    ) -> Float32[np.ndarray, "V 3"]:
         """Give the model's teeth the brightness and tint of those that the target shows."""
         weight = self.trusted[list(TEETH)].sum(0)
         if weight.sum() < 0.002 * self.close_up.cell_width**2:
             return colors
         # The brighter half: the rest of what is seen lies in the lips' shade.
         own = self.layer[weight > 0.5].astype(np.float32)
-        shown = np.unique(self.close_up.triangles[seen.face_index[weight > 0.5]])
+        shown = np.unique(self.close_up.triangles[fragments.face_index[weight > 0.5]])
         if len(own) < 8 or not len(shown):
             return colors
         own = own[own.sum(1) >= np.median(own.sum(1))].mean(0)
@@ -116,22 +118,26 @@ class MouthOpening(Opening):
             colors[rows] *= ratio
         return colors.clip(0, 250).astype(np.float32)
 
-    def hole(self, seen: Seen) -> tuple[UInt8[np.ndarray, "h w"], float]:
+    def hole(self, fragments: CloseUpFragments) -> tuple[UInt8[np.ndarray, "h w"], float]:
         """One in cells that show the mouth's inside, and how far it is shown: 0 where closed."""
-        hole = cv2.morphologyEx((seen.part >= 0).astype(np.uint8), cv2.MORPH_OPEN, ellipse(1.0))
+        hole = cv2.morphologyEx(
+            (fragments.part >= 0).astype(np.uint8), cv2.MORPH_OPEN, ellipse(1.0)
+        )
         area = float(hole.sum()) / self.close_up.cell_width**2
         return hole, min(max((area - CLOSED) / (OPEN - CLOSED), 0.0), 1.0)
 
-    def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
+    def interior(
+        self, fragments: CloseUpFragments, projected: Float32[np.ndarray, "V 3"]
+    ) -> Interior | None:
         """Teeth, gums, tongue and the dark behind them; None where the mouth is closed."""
-        hole, share = self.hole(seen)
+        hole, share = self.hole(fragments)
         if share == 0:
             return None
         color = np.zeros((*hole.shape, 3), np.float32)
         paint_interior(
-            seen.face_index,
-            seen.barycentrics,
-            np.where(hole, seen.part, np.int32(OTHER)),
+            fragments.face_index,
+            fragments.barycentrics,
+            np.where(hole, fragments.part, np.int32(OTHER)),
             self.close_up.triangles,
             self.colors,
             self.source,

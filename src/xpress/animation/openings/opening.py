@@ -11,7 +11,7 @@ from jaxtyping import Float32, UInt8
 from numba import njit
 
 from xpress.animation.openings.anatomy import SKIN
-from xpress.animation.openings.close_up import CloseUp, Seen
+from xpress.animation.openings.close_up import CloseUp, CloseUpFragments
 from xpress.animation.warping.backward_flow import sample
 from xpress.animation.warping.inpainting import crop_box, nearest_kept, opening_mask
 from xpress.animation.warping.raster import Grid
@@ -98,7 +98,9 @@ class Opening:
     def _prepare(self, own, projected, light) -> None:
         raise NotImplementedError
 
-    def interior(self, seen: Seen, projected: Float32[np.ndarray, "V 3"]) -> Interior | None:
+    def interior(
+        self, fragments: CloseUpFragments, projected: Float32[np.ndarray, "V 3"]
+    ) -> Interior | None:
         """What new vertices show inside the opening; None if it is closed."""
         raise NotImplementedError
 
@@ -121,12 +123,12 @@ class Opening:
         Returns:
             Colours 0 to 255 in pixels of the box and how far they hold, fading at its border.
         """
-        seen = self.close_up.draw(projected)
-        skin, change = self._moved_skin(seen, projected, flow, over)
-        inner = self.interior(seen, projected)
-        color = np.empty((*seen.part.shape, 3), np.float32)
+        fragments = self.close_up.draw(projected)
+        skin, change = self._moved_skin(fragments, projected, flow, over)
+        inner = self.interior(fragments, projected)
+        color = np.empty((*fragments.part.shape, 3), np.float32)
         if inner is None:
-            _mix(skin, change, color, np.zeros(seen.part.shape, np.float32), color)
+            _mix(skin, change, color, np.zeros(fragments.part.shape, np.float32), color)
         else:
             _mix(skin, change, inner.color, self.feather(inner.alpha), color)
         return self.grid.to_pixels(color), self._fade
@@ -136,18 +138,22 @@ class Opening:
         soft = cv2.GaussianBlur(alpha, (0, 0), FEATHER * self.grid.zoom[0])
         return np.minimum(2 * soft, alpha.max())
 
-    def _moved_skin(self, seen: Seen, projected, flow, over: Grid) -> tuple[np.ndarray, np.ndarray]:
+    def _moved_skin(
+        self, fragments: CloseUpFragments, projected, flow, over: Grid
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Skin without the opening in the close-up's cells, and its shading's change."""
         local = _resample(flow, over, self.grid)
         points = np.ascontiguousarray(local[..., :2])
         _add_positions(points, *self._cell_affine())
-        _own_positions(seen, self.close_up.triangles, self._own_points, points)
+        _own_positions(fragments, self.close_up.triangles, self._own_points, points)
         skin = sample(self.skin, points)
         if self.lashes > 0:
-            self._keep_rim(seen, projected, points, skin, self.closed(projected))
+            self._keep_rim(fragments, projected, points, skin, self.closed(projected))
         return skin, local[..., 2]
 
-    def _keep_rim(self, seen: Seen, projected, points, skin, closed: float) -> None:
+    def _keep_rim(
+        self, fragments: CloseUpFragments, projected, points, skin, closed: float
+    ) -> None:
         """Move the rim with its lashes as a whole instead of stretching it with the lid."""
         corner = np.array(self.grid.box[:2], np.float32)
         near = self._near_rim
@@ -157,9 +163,9 @@ class Opening:
         rim[near, :2], within = self._out_of_opening(self._foot(self._own_rim) + beside)
         # What faces the opening is the lid's edge, however thick the lid.
         rim[near, 2] = np.hypot(beside[:, 0], beside[:, 1]) * np.where(within, closed, 1)
-        weight = np.zeros(seen.part.shape, np.float32)
+        weight = np.zeros(fragments.part.shape, np.float32)
         reach = np.float32(self.lashes * (1 - (1 - CLOSED_LASHES) * closed))
-        _rim_positions(seen, self.close_up.triangles, rim, reach, points, weight)
+        _rim_positions(fragments, self.close_up.triangles, rim, reach, points, weight)
         _mix_darker(skin, sample(self._own, points), weight)
 
     def closed(self, projected: Float32[np.ndarray, "V 3"]) -> float:
@@ -200,14 +206,25 @@ def tinted(colors: Float32[np.ndarray, "*N 3"], share: float) -> Float32[np.ndar
     return (grey + np.float32(share) * (colors - grey)).astype(np.float32)
 
 
-def _own_positions(seen: Seen, triangles, own, points) -> None:
+def _own_positions(fragments: CloseUpFragments, triangles, own, points) -> None:
     """Where the target shows the skin that is seen in each cell."""
-    _fill_positions(seen.part, seen.face_index, seen.barycentrics, triangles, own, points)
+    _fill_positions(
+        fragments.part, fragments.face_index, fragments.barycentrics, triangles, own, points
+    )
 
 
-def _rim_positions(seen: Seen, triangles, rim, reach, points, weight) -> None:
+def _rim_positions(fragments: CloseUpFragments, triangles, rim, reach, points, weight) -> None:
     """Where the target shows the rim's surroundings, and how near the rim each cell is."""
-    _fill_rim(seen.part, seen.face_index, seen.barycentrics, triangles, rim, reach, points, weight)
+    _fill_rim(
+        fragments.part,
+        fragments.face_index,
+        fragments.barycentrics,
+        triangles,
+        rim,
+        reach,
+        points,
+        weight,
+    )
 
 
 def _resample(maps: np.ndarray, source: Grid, target: Grid) -> Float32[np.ndarray, "h w C"]:

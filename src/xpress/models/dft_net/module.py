@@ -11,13 +11,13 @@ from torch import Tensor
 from xpress.batches import ExpressionBatch
 from xpress.models.dft_net.networks import DFTNetGenerator, warp
 from xpress.models.expression_editing import losses
+from xpress.models.expression_editing.generator import GeneratorOutput
 from xpress.models.expression_editing.losses import ExpressionLossWeights
-from xpress.models.expression_editing.module import ExpressionEditor, Weights
-from xpress.models.expression_editing.outputs import GeneratorOutput
+from xpress.models.expression_editing.module import ExpressionGAN, Weights
 from xpress.models.expression_editing.saturation import AttentionWatch
 
 
-class DFTNet(ExpressionEditor):
+class DFTNet(ExpressionGAN):
     """Flow, attention and texture against a critic.
 
     Args:
@@ -26,7 +26,7 @@ class DFTNet(ExpressionEditor):
         blocks: see `DFTNetGenerator`.
         texture_channels: see `DFTNetGenerator`.
         flow_skips: see `DFTNetGenerator`.
-        critic_channels: see `ExpressionEditor`, as all that follow.
+        critic_channels: see `ExpressionGAN`, as all that follow.
         critic_depth: halvings of the critic.
         weights: of the losses, or what makes them.
         learning_rate: of the generator.

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xpress.models.expression_editing.outputs import ExpressionGenerator, GeneratorOutput
+from xpress.models.expression_editing.generator import ExpressionGenerator, GeneratorOutput
 from xpress.models.face_autoencoder.networks import convolution
 from xpress.models.ganimation.networks import with_planes
 from xpress.morphable.action_units import ACTION_UNITS

@@ -18,8 +18,8 @@ from xpress.errors import InputError
 from xpress.models.adversarial_painter import channels_last, move_averages
 from xpress.models.expression_editing import losses
 from xpress.models.expression_editing.critic import ExpressionCritic, interpolates, score
+from xpress.models.expression_editing.generator import ExpressionGenerator, GeneratorOutput
 from xpress.models.expression_editing.losses import ExpressionLossWeights
-from xpress.models.expression_editing.outputs import ExpressionGenerator, GeneratorOutput
 from xpress.models.expression_editing.pictures import edit_grid
 from xpress.models.expression_editing.saturation import AttentionWatch
 from xpress.models.expression_editing.validation import ValidatedEditor
@@ -32,7 +32,7 @@ UNPAIRED = ("adversarial", "condition", "cycle")
 _log = logging.getLogger(__name__)
 
 
-class ExpressionEditor(ValidatedEditor):
+class ExpressionGAN(ValidatedEditor):
     """A generator of expressions against a critic that also reads action units.
 
     Every batch is one step of the critic, every `critic_steps`-th also one of the generator. In

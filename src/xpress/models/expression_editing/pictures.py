@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from xpress.batches import ExpressionBatch
-from xpress.models.expression_editing.outputs import GeneratorOutput
+from xpress.models.expression_editing.generator import GeneratorOutput
 from xpress.models.mouth_gan.pictures import sample_grid
 
 

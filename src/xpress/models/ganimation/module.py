@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
+from xpress.models.expression_editing.generator import GeneratorOutput
 from xpress.models.expression_editing.losses import (
     ExpressionLossWeights,
     attention_mean,
     total_variation,
 )
-from xpress.models.expression_editing.module import ExpressionEditor, Weights
-from xpress.models.expression_editing.outputs import GeneratorOutput
+from xpress.models.expression_editing.module import ExpressionGAN, Weights
 from xpress.models.expression_editing.saturation import AttentionWatch
 from xpress.models.ganimation.networks import GANimationGenerator
 
 
-class GANimation(ExpressionEditor):
+class GANimation(ExpressionGAN):
     """Colour and attention masks against a critic.
 
     Args:
@@ -26,7 +26,7 @@ class GANimation(ExpressionEditor):
         channels: see `GANimationGenerator`.
         blocks: see `GANimationGenerator`.
         modulated: see `GANimationGenerator`.
-        critic_channels: see `ExpressionEditor`, as all that follow.
+        critic_channels: see `ExpressionGAN`, as all that follow.
         critic_depth: halvings of the critic.
         weights: of the losses, or what makes them.
         learning_rate: of the generator.

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from xpress.models.expression_editing.outputs import ExpressionGenerator, GeneratorOutput
+from xpress.models.expression_editing.generator import ExpressionGenerator, GeneratorOutput
 from xpress.morphable.action_units import ACTION_UNITS
 
 

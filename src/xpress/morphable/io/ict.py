@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from xpress.errors import InputError
-from xpress.morphable.face_model import Part
+from xpress.morphable.face_model import MeshPart
 from xpress.morphable.io.gaze import eyeball_rotation_offsets
 from xpress.morphable.mesh import boundary_loops, mirror_indices, triangulate
 from xpress.morphable.model import LandmarkEmbedding, MorphableModel
@@ -71,7 +71,7 @@ def read_ict(
         block = triangulate(quads[quad_start:quad_stop])
         block = block[((block >= start) & (block < stop)).all(1)]
         triangles.append(renumber[block])
-        parts[name] = Part(
+        parts[name] = MeshPart(
             first_vertex, first_vertex + stop - start, first_triangle, first_triangle + len(block)
         )
         first_vertex, first_triangle = parts[name].vertex_stop, parts[name].triangle_stop

@@ -83,18 +83,18 @@ def test_the_hole_grows_with_the_jaw_and_stays_between_the_lips(opening, project
 def test_the_inside_is_neither_white_nor_black_and_darker_at_the_lips(opening, projected):
     opening.set_target(np.full((SIZE, SIZE, 3), (180, 140, 120), np.uint8), projected(), LIGHT)
     vertices = projected(jawOpen=0.7, mouthUpperUp=0.7)
-    seen = opening.close_up.draw(vertices)
-    found = opening.interior(seen, vertices)
+    fragments = opening.close_up.draw(vertices)
+    found = opening.interior(fragments, vertices)
     hole = found.alpha > 0.5
     assert found.color[hole].max() < 250
     assert found.color[hole].mean() > 15
     assert found.color[hole].mean() < 170
 
     def brightness(part: str) -> float:
-        return float(found.color[hole & (seen.part == MOUTH_PARTS.index(part))].mean())
+        return float(found.color[hole & (fragments.part == MOUTH_PARTS.index(part))].mean())
 
     assert brightness("teeth_upper") > 1.4 * brightness("gums_tongue")
-    teeth = hole & (seen.part == MOUTH_PARTS.index("teeth_upper"))
+    teeth = hole & (fragments.part == MOUTH_PARTS.index("teeth_upper"))
     edge = teeth & (distance_transform_edt(hole) < 2)
     assert found.color[edge].mean() < 0.85 * found.color[teeth & ~edge].mean()
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from xpress.data_modules.eyes.dataset import OPEN, SHUT, EyeAugment, EyeDataset, EyePairs
 from xpress.data_modules.eyes.rows import EyeRows, read_eyes
-from xpress.data_modules.resumable import Draw
+from xpress.data_modules.resumable import SeededRow
 
 from xpress.media.eye_crop import IRIS_REACH, LID_REACH
 
@@ -53,7 +53,7 @@ def test_left_eyes_look_like_right_ones(rows):
 def test_both_maps_of_a_pair_share_their_error(rows):
     """With the truth itself as reference, what is told of both must be the same."""
     same = EyeDataset(rows, EyeAugment(same=1.0, small=0.0, photometric=0.0, grey=0.0))
-    batch = same.__getitems__([Draw(row, 7 + row) for row in range(12)]).finish()
+    batch = same.__getitems__([SeededRow(row, 7 + row) for row in range(12)]).finish()
     torch.testing.assert_close(batch.maps[:, :2], batch.maps[:, 2:])
     torch.testing.assert_close(batch.image, batch.reference)
     exact = EyeDataset(
@@ -62,16 +62,16 @@ def test_both_maps_of_a_pair_share_their_error(rows):
             same=1.0, small=0.0, photometric=0.0, grey=0.0, offset=0.0, gap=0.0, bend=0.0, iris=0.0
         ),
     )
-    other = exact.__getitems__([Draw(row, 7 + row) for row in range(12)]).finish()
+    other = exact.__getitems__([SeededRow(row, 7 + row) for row in range(12)]).finish()
     assert (other.maps - batch.maps).abs().max() > 0.1
 
 
 def test_a_draw_says_what_a_row_becomes(rows):
     data = EyeDataset(rows)
-    one, two = (data.__getitems__([Draw(3, 11), Draw(9, 5)]) for _ in range(2))
+    one, two = (data.__getitems__([SeededRow(3, 11), SeededRow(9, 5)]) for _ in range(2))
     for first, second in zip(vars(one).values(), vars(two).values(), strict=True):
         assert torch.equal(first, second)
-    other = data.__getitems__([Draw(3, 12), Draw(9, 5)])
+    other = data.__getitems__([SeededRow(3, 12), SeededRow(9, 5)])
     assert not torch.equal(other.image[0], one.image[0])
     assert torch.equal(other.image[1], one.image[1])
 

@@ -16,7 +16,7 @@ from xpress.data_modules.mouths.dataset import (
     opening,
     surroundings,
 )
-from xpress.data_modules.resumable import Draw, resumable_loader
+from xpress.data_modules.resumable import SeededRow, resumable_loader
 
 from xpress.errors import InputError
 from xpress.media.mouth_crop import hole_mask, mouth_crop
@@ -91,7 +91,7 @@ def test_a_mirrored_crop_is_the_mirror_image_with_its_hole(source):
 def test_the_hole_follows_crop_and_mirror(source, flip):
     moved = {"ratio": (1.3, 1.75), "shift": 0.05, "roll": 20.0, "flip": flip}
     dataset = MouthDataset([source], augment=MouthAugment(**{**STILL, **moved}))
-    batch = dataset.__getitems__([Draw(row % 4, row) for row in range(16)])
+    batch = dataset.__getitems__([SeededRow(row % 4, row) for row in range(16)])
     assert overlap(batch.hole.numpy(), dark(batch.image)) > 0.85
     assert len({image.numpy().tobytes() for image in batch.image}) == 16
 
@@ -121,7 +121,7 @@ def test_holes_grow_and_wander_but_pictures_do_not(source):
         assert torch.equal(batch.image, plain.image[:1])
     for changes in ({"jolt": 2.0}, {"wobble": 1.0}):
         dataset = MouthDataset([source], augment=MouthAugment(**{**STILL, **changes}))
-        batch = dataset.__getitems__([Draw(2, seed) for seed in range(8)])
+        batch = dataset.__getitems__([SeededRow(2, seed) for seed in range(8)])
         assert torch.equal(batch.image, plain.image)
         assert len({hole.numpy().tobytes() for hole in batch.hole}) == 8
         assert overlap(batch.hole.numpy(), plain.hole.numpy()) > 0.6
@@ -130,7 +130,7 @@ def test_holes_grow_and_wander_but_pictures_do_not(source):
 def test_colours_change_and_holes_do_not(source):
     augment = MouthAugment(**{**STILL, "photometric": 10.0})
     dataset = MouthDataset([source], augment=augment)
-    batch = dataset.__getitems__([Draw(1, seed) for seed in range(6)])
+    batch = dataset.__getitems__([SeededRow(1, seed) for seed in range(6)])
     assert len({image.numpy().tobytes() for image in batch.image}) == 6
     assert all(torch.equal(hole, batch.hole[0]) for hole in batch.hole)
     grey = MouthDataset([source], augment=MouthAugment(**{**STILL, "grey": 1.0}))[1]
@@ -286,7 +286,7 @@ def test_references_and_teeth_are_mirrored_with_the_crop(source, model):
     for flip in (0.0, 1.0):
         augment = MouthAugment(**{**STILL, "flip": flip})
         dataset = MouthDataset([known(source, model)], augment=augment)
-        both.append(dataset.__getitems__([Draw(0, 5)]))
+        both.append(dataset.__getitems__([SeededRow(0, 5)]))
     plain, mirrored = both
     assert overlap(plain.teeth.numpy() > 128, mirrored.teeth.flip(3).numpy() > 128) > 0.95
     assert torch.equal(plain.reference, mirrored.reference.flip(3))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from xpress.data_modules.streaming.order import Place, ShuffleBuffer, batches_of, share_of
+from xpress.data_modules.streaming.order import ReaderRank, ShuffleBuffer, batches_of, share_of
 
 COUNTS = [7, 7, 3, 0, 11, 5, 1, 26]
 
@@ -17,7 +17,7 @@ def test_readers_share_all_rows_without_repeating(world, workers, drop_last):
     order = np.random.default_rng(1).permutation(len(COUNTS))
     read, batches = [], []
     for rank in range(world):
-        places = [Place(rank, world, worker, workers) for worker in range(workers)]
+        places = [ReaderRank(rank, world, worker, workers) for worker in range(workers)]
         shares = [share_of(COUNTS, 4, place, drop_last, order) for place in places]
         batches.append(sum(share.batches for share in shares))
         assert batches[-1] == batches_of(60, 4, rank, world, drop_last)
@@ -38,7 +38,7 @@ def test_readers_share_all_rows_without_repeating(world, workers, drop_last):
 
 def test_a_short_epoch_reads_the_first_groups_of_its_order():
     order = np.array([7, 0, 1, 2, 3, 4, 5, 6])
-    share = share_of(COUNTS, 4, Place(), True, order, most=3)
+    share = share_of(COUNTS, 4, ReaderRank(), True, order, most=3)
     assert share.batches == 3
     assert rows_of(share.parts) == [(7, row) for row in range(12)]
 

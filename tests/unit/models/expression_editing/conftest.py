@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from xpress.batches import ExpressionBatch
 from xpress.models.dft_net.module import DFTNet
-from xpress.models.expression_editing.module import ExpressionEditor
+from xpress.models.expression_editing.module import ExpressionGAN
 from xpress.models.ganimation.module import GANimation
 
 SIZE = 32
@@ -65,10 +65,10 @@ def faces() -> ExpressionBatch:
 
 
 @pytest.fixture
-def tiny() -> Callable[..., ExpressionEditor]:
+def tiny() -> Callable[..., ExpressionGAN]:
     """Makes a network by the name of its task, always with the same weights."""
 
-    def make(name: str, **changes: Any) -> ExpressionEditor:
+    def make(name: str, **changes: Any) -> ExpressionGAN:
         torch.manual_seed(0)
         settings = {"size": SIZE, "critic_channels": 4, "critic_depth": 3, **TINY[name]}
         return CLASSES[name](**{**settings, **changes})

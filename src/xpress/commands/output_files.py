@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xpress.errors import InputError
-from xpress.media.files import Partial, cannot_write, check_writable, local_path
+from xpress.media.files import PartialOutput, cannot_write, check_writable, local_path
 
 
 def check_output(output: str | os.PathLike, inputs: Sequence[Any], overwrite: bool = True) -> Path:
@@ -60,7 +60,7 @@ def folder_beside(folder: Path, overwrite: bool) -> Iterator[Path]:
         raise InputError(f"{folder}: is a file; task=extract writes into a folder")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise InputError(f"{folder}: is not empty; give overwrite=true or another folder")
-    partial = Partial(folder, folder=True)
+    partial = PartialOutput(folder, folder=True)
     try:
         yield partial.path
         folder.mkdir(exist_ok=True)
