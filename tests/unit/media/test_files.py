@@ -14,8 +14,8 @@ from xpress.media.files import PartialOutput, local_path, written_beside
 
 WAITING = """
 import sys, time
-from xpress.media.files import Partial
-partial = Partial(sys.argv[1], folder=sys.argv[2] == "folder")
+from xpress.media.files import PartialOutput
+partial = PartialOutput(sys.argv[1], folder=sys.argv[2] == "folder")
 (partial.path / "a" if sys.argv[2] == "folder" else partial.path).write_text("half")
 print(partial.path.name, flush=True)
 time.sleep(60)
