@@ -125,10 +125,9 @@ def _check_arguments(
     parameters = _parameters(target)
     prefix = f"{path}." if path else ""
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or not parameters
-    annotations = _annotations(target, parameters)
     for name, value in given.items():
         if name in parameters:
-            _check_value(annotations.get(name, Any), value, f"{prefix}{name}")
+            _check_value(parameters[name].annotation, value, f"{prefix}{name}")
         elif not takes_any:
             near = get_close_matches(name, parameters, n=1)
             hint = f"; did you mean {prefix}{near[0]}?" if near else ""
@@ -141,11 +140,25 @@ def _check_arguments(
         raise InputError(f"{path or 'train'}: needs {' and '.join(missing)}")
 
 
-def _parameters(target: Any) -> Mapping[str, inspect.Parameter]:
+def _parameters(target: Any) -> dict[str, inspect.Parameter]:
+    """Arguments by name, with evaluated types.
+
+    `**settings: Annotated[Any, Settings]` takes the fields of that dataclass.
+    """
     try:
-        return inspect.signature(target).parameters
+        signature = inspect.signature(target).parameters
     except (TypeError, ValueError):  # compiled callables have none
         return {}
+    types = _annotations(target, signature)
+    parameters: dict[str, inspect.Parameter] = {}
+    for name, given in signature.items():
+        taken = given.replace(annotation=types.get(name, Any))
+        noted = [n for n in typing.get_args(taken.annotation) if is_dataclass(n)]
+        if taken.kind is taken.VAR_KEYWORD and noted:
+            parameters |= _parameters(noted[0])
+        else:
+            parameters[name] = taken
+    return parameters
 
 
 def _annotations(target: Any, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:

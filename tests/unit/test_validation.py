@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
 import pytest
 from omegaconf import DictConfig
@@ -65,6 +66,15 @@ def with_callable(build: Callable[[], int], count: NotAName = 3) -> None:  # noq
     raise AssertionError("nothing is called by a check")
 
 
+@dataclass
+class Settings:
+    export: str = "folder"
+
+
+def with_settings(one: int, **settings: Annotated[Any, Settings]) -> None:
+    raise AssertionError("nothing is called by a check")
+
+
 def test_lists_of_numbers_may_mix_integers_and_fractions():
     validation._check_arguments(Target, {"one": 1, "many": [1, 0.5], "maybe": None}, "part")
 
@@ -82,6 +92,18 @@ def test_lists_of_numbers_may_mix_integers_and_fractions():
 def test_arguments_are_those_of_the_signature(values: dict, message: str):
     with pytest.raises(InputError, match=message):
         validation._check_arguments(Target, values, "part")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"one": 1, "export": 3}, r"part\.export=3: has to be a valid string"),
+        ({"one": 1, "exprt": "a"}, r"part\.exprt: with_settings takes no such .*part\.export\?"),
+    ],
+)
+def test_arguments_may_be_fields_of_a_dataclass(values: dict, message: str):
+    with pytest.raises(InputError, match=message):
+        validation._check_arguments(with_settings, values, "part")
 
 
 def test_what_cannot_be_known_passes():

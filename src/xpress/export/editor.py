@@ -49,7 +49,7 @@ def write_editor(module: ExpressionGAN, target: Path, card: Mapping[str, Any]) -
     Raises:
         InputError: the export extra is missing, or the folder cannot be written.
     """
-    kind, size = module.kind, module.hparams["size"]
+    kind, size = module.kind, module.settings.size
     generator = module.average.module
     assert isinstance(generator, torch.nn.Module)
     shapes = {"image": (3, size, size), "units": (len(ACTION_UNIT_NAMES),)}
@@ -58,7 +58,7 @@ def write_editor(module: ExpressionGAN, target: Path, card: Mapping[str, Any]) -
         "size": size,
         "crop_ratio": CROP_RATIO,
         "units": list(ACTION_UNIT_NAMES),
-        "relative": float(module.relative),
+        "relative": float(module.settings.relative),
         "network": {name: module.hparams[name] for name in SETTINGS[kind]},
         **card,
     }

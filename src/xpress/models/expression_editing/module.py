@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from xpress.batches import ExpressionBatch, ExpressionEdit
@@ -19,13 +19,12 @@ from xpress.models.adversarial_painter import channels_last, move_averages
 from xpress.models.expression_editing import losses
 from xpress.models.expression_editing.critic import ExpressionCritic, interpolates, score
 from xpress.models.expression_editing.generator import ExpressionGenerator, GeneratorOutput
-from xpress.models.expression_editing.losses import ExpressionLossWeights
 from xpress.models.expression_editing.pictures import edit_grid
 from xpress.models.expression_editing.saturation import AttentionWatch
+from xpress.models.expression_editing.settings import EditorSettings
 from xpress.models.expression_editing.validation import ValidatedEditor
 from xpress.models.expression_editing.weights import load_generator
 
-Weights = ExpressionLossWeights | Callable[[], ExpressionLossWeights]
 UNPAIRED = ("adversarial", "condition", "cycle")
 """Terms that are left out of a warm start."""
 
@@ -44,23 +43,10 @@ class ExpressionGAN(ValidatedEditor):
 
     Args:
         generator: of the subclass.
-        weights: of the losses, or what makes them.
-        size: pixels of the crop's side.
-        critic_channels: of the critic's first convolution.
-        critic_depth: halvings of the critic.
-        learning_rate: of the generator.
-        warm_learning_rate: of the generator in the first `warm_epochs`.
-        critic_learning_rate: of the critic.
-        betas: of both Adams.
-        decay_from: share of the epochs after which learning rates fall linearly to zero.
-        critic_steps: of the critic, to each of the generator.
-        warm_epochs: that learn from the teacher alone.
-        ema_decay: of the generator's moving average, which is validated and exported.
-        init_from: a checkpoint or safetensors whose generator to start from.
-        relative: where positive, the generator is given this many times the difference of the
-            wanted units from the picture's own (Ling et al., "Toward Fine-grained Facial
-            Expression Manipulation", ECCV 2020), and not the wanted units themselves: it need not
-            learn to read faces.
+        settings: of the training.
+
+    Raises:
+        InputError: the settings do not fit together.
     """
 
     kind: str
@@ -68,46 +54,21 @@ class ExpressionGAN(ValidatedEditor):
     watch: AttentionWatch
     turns: Tensor
 
-    def __init__(
-        self,
-        generator: ExpressionGenerator,
-        weights: Weights,
-        *,
-        size: int,
-        critic_channels: int,
-        critic_depth: int,
-        learning_rate: float,
-        warm_learning_rate: float,
-        critic_learning_rate: float,
-        betas: Sequence[float],
-        decay_from: float,
-        critic_steps: int,
-        warm_epochs: int,
-        ema_decay: float,
-        init_from: str | None,
-        relative: float,
-    ) -> None:
+    def __init__(self, generator: ExpressionGenerator, settings: EditorSettings) -> None:
         super().__init__()
-        self.relative = relative
         self.automatic_optimization = False
-        self.weights = weights if isinstance(weights, ExpressionLossWeights) else weights()
-        self.rates = (learning_rate, critic_learning_rate)
-        self.warm_factor = warm_learning_rate / learning_rate
-        self.betas, self.decay_from = (betas[0], betas[1]), decay_from
-        self.critic_steps, self.warm_epochs = critic_steps, warm_epochs
-        multiple = max(generator.stride, 2**critic_depth)
-        if size % multiple:
-            raise InputError(f"model.size={size}: give a multiple of {multiple}")
-        if critic_steps < 1:
-            raise InputError(f"model.critic_steps={critic_steps}: at least 1")
-        check_weights(self.weights, warm_epochs)
+        self.settings, self.weights = settings, settings.loss_weights
+        multiple = max(generator.stride, 2**settings.critic_depth)
+        if settings.size % multiple:
+            raise InputError(f"model.size={settings.size}: give a multiple of {multiple}")
         self.generator = generator
-        if init_from:
-            load_generator(generator, init_from)
+        if settings.init_from:
+            load_generator(generator, settings.init_from)
         self.average = AveragedModel(
-            generator, multi_avg_fn=partial(move_averages, ema_decay), use_buffers=True
+            generator, multi_avg_fn=partial(move_averages, settings.ema_decay), use_buffers=True
         ).requires_grad_(False)
-        self.critic = ExpressionCritic(size, critic_channels, critic_depth)
+        sizes = settings.size, settings.critic_channels, settings.critic_depth
+        self.critic = ExpressionCritic(*sizes)
         self.register_buffer("turns", torch.tensor(0))  # batches that the critic has seen
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -125,14 +86,15 @@ class ExpressionGAN(ValidatedEditor):
             units: wanted, in [0, 1]; where `relative`, the reader tells the picture's own.
         """
         self.average.eval()
-        asked = self.asked(units, self.reader(image).units) if self.relative else units
+        asked = self.asked(units, self.reader(image).units) if self.settings.relative else units
         return self.average.module.edit(channels_last(image), asked)  # type: ignore[operator]
 
     def asked(
         self, wanted: Float[Tensor, "B U"], own: Float[Tensor, "B U"]
     ) -> Float[Tensor, "B U"]:
-        """What the generator is given; see `relative`."""
-        return self.relative * (wanted - own) if self.relative else wanted
+        """What the generator is given; see `EditorSettings.relative`."""
+        factor = self.settings.relative
+        return factor * (wanted - own) if factor else wanted
 
     def edit(
         self, image: Float[Tensor, "B 3 H W"], target_units: Float[Tensor, "B 17"]
@@ -149,12 +111,12 @@ class ExpressionGAN(ValidatedEditor):
     @property
     def warming(self) -> bool:
         """Whether this epoch learns from the teacher alone."""
-        return self._trainer is not None and self.current_epoch < self.warm_epochs
+        return self._trainer is not None and self.current_epoch < self.settings.warm_epochs
 
     def training_step(self, batch: ExpressionBatch, batch_index: int) -> None:
         """One step of the critic and, when it is its turn, one of the generator."""
         optimizer_g, optimizer_c = self.optimizers()  # type: ignore[attr-defined]
-        judged, turn = self.judged, int(self.turns) % self.critic_steps == 0
+        judged, turn = self.judged, int(self.turns) % self.settings.critic_steps == 0
         if not judged or turn:
             with self.toggled_optimizer(optimizer_g):
                 output = self._generate(batch.image, batch.target_units, batch.action_units)
@@ -257,23 +219,17 @@ class ExpressionGAN(ValidatedEditor):
 
     def configure_optimizers(self):
         """Adam for the generator and Adam for the critic, constant and then linear."""
-        networks = self.generator, self.critic
+        settings, betas = self.settings, (self.settings.betas[0], self.settings.betas[1])
         optimizers = [
-            torch.optim.Adam(network.parameters(), rate, self.betas)
-            for network, rate in zip(networks, self.rates, strict=True)
+            torch.optim.Adam(self.generator.parameters(), settings.learning_rate, betas),
+            torch.optim.Adam(self.critic.parameters(), settings.critic_learning_rate, betas),
         ]
-        epochs = max(self.trainer.max_epochs or 1, 1)
-
-        def factor(epoch: int) -> float:
-            share = (1 - epoch / epochs) / max(1 - self.decay_from, 1e-6)
-            warm = self.warm_factor if epoch < self.warm_epochs else 1.0
-            return warm * min(1.0, max(0.0, share))
-
-        # the critic's schedule begins where the warm start ends
-        factors = factor, lambda count: factor(self.warm_epochs + count)
+        factor = partial(settings.rate_factor, epochs=max(self.trainer.max_epochs or 1, 1))
+        generator, critic = optimizers
         schedules = [
-            torch.optim.lr_scheduler.LambdaLR(*both)
-            for both in zip(optimizers, factors, strict=True)
+            LambdaLR(generator, factor),
+            # the critic's begins where the warm start ends
+            LambdaLR(critic, lambda count: factor(settings.warm_epochs + count)),
         ]
         return optimizers, schedules
 
@@ -282,22 +238,3 @@ class ExpressionGAN(ValidatedEditor):
         some = batch[:rows]
         with torch.no_grad():
             return edit_grid(some, self(some.image, some.target_units))
-
-
-def check_weights(weights: ExpressionLossWeights, warm_epochs: int) -> None:
-    """Refuse weights that teach nothing.
-
-    Raises:
-        InputError: so it is, in the whole run or in its warm start.
-    """
-    paired = weights.teacher + weights.teacher_flow + weights.reader
-    if paired + weights.adversarial + weights.condition == 0:
-        raise InputError(
-            "model.weights: nothing teaches the generator; give adversarial and condition, or "
-            "teacher, a weight"
-        )
-    if warm_epochs and paired == 0:
-        raise InputError(
-            f"model.warm_epochs={warm_epochs}: nothing to learn then; give "
-            "model.weights.teacher a weight"
-        )
