@@ -7,21 +7,20 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from jaxtyping import Float32, Int64
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from xpress.errors import InputError
 from xpress.extraction.action_unit_encoder import UnitEncoder
-from xpress.media.files import written_beside
 from xpress.packs import FaceRecords, is_packed, read_records
 from xpress.packs.action_units import UNITS, units_of
 from xpress.packs.parquet import read_with
 from xpress.packs.pixels import Pixels, SelectedPixels, is_color, load_pixels
 from xpress.packs.records import decode
+from xpress.whole_files import written_beside
 
 log = logging.getLogger(__name__)
 
@@ -131,11 +130,8 @@ def _cached(records: FaceRecords, folder: Path, weights: str | os.PathLike) -> n
     log.info("%s: reading action units of %d faces", records.name, len(records))
     faces = zip(map(_decoded, records.images), records.landmarks68, strict=True)
     units = encoder.read_faces(faces)
-    # Two processes may make it at the same time in a folder that they share.
-    own = path.with_name(f"{path.stem}.{uuid4().hex}{path.suffix}")
-    with written_beside(own) as partial:
-        save_file({"units": units}, partial)
-    own.replace(path)
+    with written_beside(path) as partial:
+        partial.write_bytes(save({"units": units}))
     log.info("%s: kept in %s", records.name, path)
     return units
 

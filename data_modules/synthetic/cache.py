@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from tqdm import tqdm
 from xpress.data_modules.faces.dataset import FaceSource
 from xpress.data_modules.synthetic.scene import SceneRenderer
@@ -21,6 +21,7 @@ from xpress.errors import InputError
 from xpress.packs.fitted_parameters import ParameterTable
 from xpress.packs.pixels import DecodedPixels
 from xpress.packs.records import FaceRecords
+from xpress.whole_files import written_beside
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,11 @@ def render_cache(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "labels.safetensors").unlink(missing_ok=True)
-        _render(folder, make, count, recipe, processes)
+        with written_beside(folder / "images.npy") as images:
+            labels = _render(images, make, count, processes)
+        # Written last: its presence says that the cache is complete.
+        with written_beside(folder / "labels.safetensors") as partial:
+            partial.write_bytes(save(labels, metadata={"recipe": json.dumps(recipe)}))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
@@ -90,13 +95,13 @@ def recipe_of(folder: Path) -> dict | None:
 
 
 def _render(
-    folder: Path, make: Callable[[], SceneRenderer], count: int, recipe: dict, processes: int
-) -> None:
+    path: Path, make: Callable[[], SceneRenderer], count: int, processes: int
+) -> dict[str, np.ndarray]:
+    """Fill a file with pictures; returns their labels."""
     size = make().size
-    beside = folder / "images.partial.npy"
-    images = np.lib.format.open_memmap(beside, "w+", np.uint8, (count, size, size, 3))
+    images = np.lib.format.open_memmap(path, "w+", np.uint8, (count, size, size, 3))
     starts = list(range(0, count, _CHUNK))
-    jobs = [(beside, start, min(start + _CHUNK, count)) for start in starts]
+    jobs = [(path, start, min(start + _CHUNK, count)) for start in starts]
     labels: dict[str, list[np.ndarray]] = {}
     bar = tqdm(total=count, desc="rendering faces", unit="face", disable=count < 1000)
 
@@ -116,13 +121,7 @@ def _render(
         for _, start, stop in jobs:
             collect(_render_range(renderer, images, start, stop))
     bar.close()
-    del images
-    beside.replace(folder / "images.npy")
-    joined = {name: np.concatenate(values) for name, values in labels.items()}
-    # Written last: its presence says that the cache is complete.
-    partial = folder / "labels.partial"
-    save_file(joined, partial, metadata={"recipe": json.dumps(recipe)})
-    partial.replace(folder / "labels.safetensors")
+    return {name: np.concatenate(values) for name, values in labels.items()}
 
 
 _renderer: SceneRenderer | None = None

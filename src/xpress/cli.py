@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
 from xpress import configuration
+from xpress.command_line import fail, one_line_errors
 from xpress.errors import InputError
 
 
 def infer() -> None:
     """Run `infer.py` or `xpress-infer` with the arguments of the process."""
-    # training has ways of its own to end at a signal: it writes a checkpoint
-    with interrupted_by(signal.SIGTERM):
+    with one_line_errors():
         _command("infer", run_infer)
 
 
 def train() -> None:
     """Run `train.py` or `xpress-train` with the arguments of the process."""
-    _command("train", _run_train)
+    # training has ways of its own to end at a signal: it writes a checkpoint
+    with one_line_errors(terminated=False):
+        _command("train", _run_train)
 
 
 def run_infer(config: DictConfig) -> None:
@@ -48,31 +47,6 @@ def _run_train(config: DictConfig) -> float | None:
     return run_train(config)
 
 
-@contextmanager
-def interrupted_by(number: signal.Signals) -> Iterator[None]:
-    """Let a signal end the work as Ctrl-C does: outputs in the making are taken away.
-
-    The process then ends with the status that shells give to that signal.
-    """
-
-    def interrupt(*_: object) -> NoReturn:
-        signal.signal(number, signal.SIG_IGN)  # once: nothing may disturb the tidying up
-        raise Terminated(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may take signals
-        return
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
-
-
-class Terminated(KeyboardInterrupt):
-    """What a signal raises; the first argument is the process's status."""
-
-
 def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
     """Hand the process over to Hydra; what the user can mend becomes one line and status 2.
 
@@ -91,7 +65,7 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
             started = True
             return run(config)
         except InputError as error:
-            _fail(error)
+            fail(error)
 
     sys.argv[1:] = configuration.added_units(configuration.quote_paths(sys.argv[1:]))
     arguments = get_args_parser().parse_args()
@@ -116,26 +90,16 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
             version_base=configuration.VERSION_BASE,
         )
         main(job)()
-    except InputError as error:
-        _fail(error)
     except (*configuration.CONFIG_ERRORS, ValueError) as error:
         if started:
             raise
-        _fail(configuration.explain(error, name, arguments.overrides))
+        fail(configuration.explain(error, name, arguments.overrides))
     except (ImportError, RuntimeError) as error:
         if started or "plugin" not in str(error):
             raise
-        _fail(f"{str(error).splitlines()[0]}; install the extra: pip install 'xpress[sweeps]'")
-    except KeyboardInterrupt as error:
-        print("interrupted", file=sys.stderr)
-        sys.exit(error.args[0] if isinstance(error, Terminated) else 130)
+        fail(f"{str(error).splitlines()[0]}; install the extra: pip install 'xpress[sweeps]'")
 
 
 def _is_plain_run(arguments: Any) -> bool:
     shown = ("help", "hydra_help", "cfg", "info", "shell_completion")
     return not any(getattr(arguments, name) for name in (*shown, "config_dir", "multirun"))
-
-
-def _fail(message: object) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32
 from safetensors.numpy import load_file as read_safetensors
-from safetensors.numpy import save_file as write_safetensors
+from safetensors.numpy import save as safetensors_of
 
 from xpress.arrays import Array, is_array, library, to_numpy
 from xpress.errors import InputError
+from xpress.whole_files import written_beside
 
 
 class ArrayStruct:
@@ -102,18 +103,13 @@ class FaceParameters(ArrayStruct):
         """
         path = Path(path)
         arrays = {n: np.ascontiguousarray(a) for n, a in (vars(self.numpy()) | extra).items()}
-        beside = path.with_name(f".{path.stem}.partial{path.suffix}")
-        try:
-            if path.suffix == ".safetensors":
-                write_safetensors(arrays, beside)
-            elif path.suffix == ".npz":
-                np.savez_compressed(beside, allow_pickle=False, **arrays)
+        if path.suffix not in (".npz", ".safetensors"):
+            raise InputError(f"{path}: face parameters are saved as .npz or .safetensors")
+        with written_beside(path) as partial:
+            if path.suffix == ".npz":
+                np.savez_compressed(partial, allow_pickle=False, **arrays)
             else:
-                raise InputError(f"{path}: face parameters are saved as .npz or .safetensors")
-            beside.replace(path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+                partial.write_bytes(safetensors_of(arrays))
 
     @staticmethod
     def load(path: str | os.PathLike) -> FaceParameters:
@@ -174,10 +170,12 @@ def _checked(path: Path, name: str, array: np.ndarray | None) -> Float32[np.ndar
             f"({wanted}); give a file that `task=extract` wrote"
         )
     # written so that NaN is none of them
-    good = (array >= low - _ROUNDING) & (array <= high + _ROUNDING)
+    with np.errstate(over="ignore"):
+        wide = array.astype(np.float64)  # half precision does not hold every limit
+    good = (wide >= low - _ROUNDING) & (wide <= high + _ROUNDING)
     if not good.all():
         value = array[~good][0]
         raise InputError(
             f"{path}: its {name} has {value}, not {low:g} to {high:g}; extract it again"
         )
-    return np.clip(array, low, high).astype(np.float32, order="C")
+    return np.clip(wide, low, high).astype(np.float32, order="C")

@@ -12,6 +12,7 @@ from lightning_fabric.plugins.io import TorchCheckpointIO
 from lightning_fabric.utilities.cloud_io import _is_local_file_protocol
 
 from xpress.errors import InputError
+from xpress.whole_files import written_beside
 
 _Path = str | os.PathLike
 
@@ -39,22 +40,17 @@ class CheckpointFiles(TorchCheckpointIO):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
         path = Path(path)
-        partial = path.with_name(f".{path.name}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
+            with written_beside(path) as partial, partial.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            partial.replace(path)
-        except (OSError, RuntimeError) as error:
+        except (InputError, RuntimeError) as error:
             cause = _system_error(error)
-            if cause is None:
+            if cause is None and not isinstance(error, InputError):
                 raise
-            reason = cause.strerror or cause
+            reason = error if cause is None else cause.strerror or cause
             raise CheckpointNotWritten(f"{path}: cannot be written ({reason})") from error
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: _Path) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from itertools import islice
 
 from xpress.commands.overlay import contact_sheet
 from xpress.commands.reenact import reenact
-from xpress.media.files import local_path
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader
 from xpress.provenance.provenance import MARKED, Provenance
 from xpress.reenactment.reenactor import Reenactor
+from xpress.whole_files import local_path
 
 PathLike = str | os.PathLike
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from xpress.command_line import one_line_errors
 from xpress.morphable.model import MorphableModel
 from xpress.rendering.lighting import ambient
 from xpress.structures import FaceParameters
@@ -109,6 +110,7 @@ def _smooth(x: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
     return x**3 * (x * (6 * x - 15) + 10)
 
 
+@one_line_errors()
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
-from xpress.commands.extract_files import extract_video, write_mesh, write_track
-from xpress.commands.output_files import (
+from xpress.commands.extract_files import WRITTEN, extract_video, write_mesh, write_track
+from xpress.commands.outputs import (
     folder_beside,
     new_folders_kept_on_success,
 )
@@ -15,11 +15,11 @@ from xpress.commands.pipeline import StageTimes, use_threads
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
-from xpress.media.files import local_path
 from xpress.media.images import write_image
 from xpress.media.sources import FrameSource, ImageSource, VideoSource, open_source
 from xpress.provenance.provenance import MARKED, Provenance
 from xpress.provenance.statement import DRAWN_OVERLAY
+from xpress.whole_files import local_path
 
 PathLike = str | os.PathLike
 
@@ -59,7 +59,7 @@ def extract(
     with ExitStack() as stack:
         source = stack.enter_context(open_source(target))
         stack.enter_context(new_folders_kept_on_success(folder))
-        partial = stack.enter_context(folder_beside(folder, overwrite))
+        partial = stack.enter_context(folder_beside(folder, overwrite, WRITTEN))
         if not isinstance(source, ImageSource | VideoSource):
             raise InputError(f"{source.name}: task=extract takes a photo or a video")
         _check_refine(refine, source)

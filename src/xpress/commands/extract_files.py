@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from fractions import Fraction
@@ -20,6 +21,9 @@ from xpress.media.video import VideoWriter
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
 from xpress.morphable.io.obj import write_obj
 from xpress.structures import FaceParameters
+
+WRITTEN = re.compile(r"(face\d+(/|$))?(params\.npz|mesh\.obj|overlay\.png|overlay\.mp4)?")
+"""Paths in the output of what is written here, now or at another time."""
 
 
 def extract_video(

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from re import Pattern
 from typing import Any
 
 from xpress.errors import InputError
-from xpress.media.files import PartialOutput, cannot_write, check_writable, local_path
+from xpress.whole_files import PartialOutput, cannot_write, check_writable, local_path
 
 
 def check_output(output: str | os.PathLike, inputs: Sequence[Any], overwrite: bool = True) -> Path:
@@ -54,8 +55,17 @@ def new_folders_kept_on_success(output: str | os.PathLike) -> Iterator[None]:
 
 
 @contextmanager
-def folder_beside(folder: Path, overwrite: bool) -> Iterator[Path]:
-    """A temporary folder beside the output whose files move there at the end."""
+def folder_beside(folder: Path, overwrite: bool, own: Pattern[str]) -> Iterator[Path]:
+    """A temporary folder beside the output, which becomes the output at the end.
+
+    A folder of that name that holds nothing else than what the task writes is replaced in one
+    step where the system can do that; into others the files move one after the other.
+
+    Args:
+        folder: the output.
+        overwrite: whether it may hold something.
+        own: matches the paths in it, with `/`, of what the task writes.
+    """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; task=extract writes into a folder")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
@@ -63,19 +73,18 @@ def folder_beside(folder: Path, overwrite: bool) -> Iterator[Path]:
     partial = PartialOutput(folder, folder=True)
     try:
         yield partial.path
-        folder.mkdir(exist_ok=True)
-        for file in sorted(partial.path.rglob("*")):
-            place = folder / file.relative_to(partial.path)
-            if file.is_dir():
-                place.mkdir(exist_ok=True)
-            else:
-                file.replace(place)
+        partial.commit(instead=_holds_only(folder, own))
     except OSError as error:
         raise InputError(cannot_write(folder, error)) from error
     except InputError as error:
         raise InputError(str(error).replace(str(partial.path), str(folder))) from error
     finally:
         partial.discard()
+
+
+def _holds_only(folder: Path, own: Pattern[str]) -> bool:
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    return all(own.fullmatch(path) for path in paths)
 
 
 def _same(path: Path, item: str | os.PathLike | int) -> bool:

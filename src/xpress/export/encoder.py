@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from xpress.export.onnx import export_onnx_model
-from xpress.media.files import written_beside
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.networks import FaceEncoder
+from xpress.whole_files import written_beside
 
 TOLERANCE = 1e-3
 """Largest difference of a code's numbers between torch and ONNX Runtime; they are of order one."""

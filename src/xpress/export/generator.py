@@ -9,11 +9,11 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from xpress.export.onnx import export_onnx_model
-from xpress.media.files import written_beside
+from xpress.whole_files import written_beside
 
 
 def write_generator(
@@ -47,7 +47,7 @@ def write_generator(
     state = generator.state_dict()
     rounded = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
     with written_beside(path) as partial:
-        save_file({n: t.contiguous() for n, t in rounded.items()}, partial)
+        partial.write_bytes(save({n: t.contiguous() for n, t in rounded.items()}))
     generator.load_state_dict(rounded)
     export_onnx_model(generator, path.with_suffix(".onnx"), inputs, output, tolerance)
     counted = {

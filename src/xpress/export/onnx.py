@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from xpress.errors import InputError
-from xpress.media.files import written_beside
+from xpress.whole_files import written_beside
 
 OPSET = 18
 

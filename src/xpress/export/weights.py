@@ -22,19 +22,20 @@ from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from xpress.checkpoints.files import read_checkpoint
 from xpress.checkpoints.run_record import KEY
+from xpress.command_line import one_line_errors
 from xpress.errors import InputError
 from xpress.export.encoder import export_onnx
-from xpress.media.files import written_beside
 from xpress.models.face_autoencoder.code import CodeLayout
 from xpress.models.face_autoencoder.module import FaceAutoencoder
 from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.weights import read_encoder_weights
 from xpress.morphable.model import MorphableModel
+from xpress.whole_files import written_beside
 
 NETWORK = ("width", "size", "head_channels", "gaze_channels")
 """What a card says about the encoder's network."""
@@ -117,7 +118,7 @@ def write_safetensors(network: nn.Module, path: Path) -> str:
     """Write a network's state and return the hash that its card gives."""
     state: dict[str, Tensor] = {n: t.contiguous() for n, t in network.state_dict().items()}
     with written_beside(path) as partial:
-        save_file(state, partial)
+        partial.write_bytes(save(state))  # a full disk is told as for every other file
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -190,6 +191,7 @@ def checkpoint_settings(checkpoint: str | os.PathLike, names: Sequence[str]) -> 
     return settings
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -200,10 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--card", type=Path, help="JSON whose entries are added to the card")
     options = parser.parse_args(arguments)
     card = json.loads(options.card.read_text()) if options.card else None
-    try:
-        print(export_encoder(options.checkpoint, options.output, card))
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None
+    print(export_encoder(options.checkpoint, options.output, card))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from xpress.errors import InputError
-from xpress.media.files import local_path
+from xpress.whole_files import local_path
 
 MODEL = "morphable.safetensors"
 ENCODER = "encoder.onnx"

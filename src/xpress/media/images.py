@@ -13,8 +13,8 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from xpress.errors import InputError
-from xpress.media.files import local_path, written_beside
 from xpress.media.label import Label
+from xpress.whole_files import local_path, written_beside
 
 MIN_SIDE = 16
 """Pixels; a shorter side cannot show a face."""

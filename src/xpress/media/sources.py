@@ -16,10 +16,10 @@ from safetensors import safe_open
 
 from xpress.errors import InputError
 from xpress.media.cameras import Camera
-from xpress.media.files import local_path
 from xpress.media.images import is_image, read_image
 from xpress.media.video_reader import VideoReader
 from xpress.structures import FaceParameters
+from xpress.whole_files import local_path
 
 Kind = Literal["image", "video", "camera", "parameters"]
 

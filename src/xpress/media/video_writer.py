@@ -18,9 +18,9 @@ from jaxtyping import UInt8
 from xpress.errors import InputError
 from xpress.media.audio import DISK_ERRORS, AudioTrack
 from xpress.media.containers import seconds
-from xpress.media.files import PartialOutput, cannot_write
 from xpress.media.label import Label, append_xmp_box
 from xpress.media.video_reader import default_matrix
+from xpress.whole_files import PartialOutput, cannot_write
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
 """Suffixes that `VideoWriter` knows; `VideoReader` reads whatever FFmpeg reads."""

@@ -18,8 +18,8 @@ from safetensors.numpy import save
 
 from xpress.arrays import Array, is_array, library, to_numpy
 from xpress.errors import InputError
-from xpress.media.files import written_beside
 from xpress.morphable.io.quantization import dequantize, quantize
+from xpress.whole_files import written_beside
 
 FORMAT = "xpress.morphable/1"
 BASES = {"identity_basis": np.int8, "expression_basis": np.int16, "color_basis": np.int8}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from fsspec.core import url_to_fs
 from fsspec.exceptions import FSTimeoutError
 
 from xpress.errors import InputError
+from xpress.whole_files import PartialOutput, scratch_folder
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ SKELETON = "image", "landmarks68"
 
 _INSTALL = "pip install 'xpress[remote]' reads s3:// and gs://"
 _Result = TypeVar("_Result")
-_copies: tempfile.TemporaryDirectory | None = None
+_copies: PartialOutput | None = None
 _lock = threading.Lock()
 
 
@@ -95,7 +96,8 @@ def shard_names(path: str | os.PathLike) -> list[str]:
         raise InputError(f"{text}: {error} ({_INSTALL})") from error
     except Exception as error:  # file systems raise what their client libraries do
         raise InputError(f"{text}: cannot be listed ({_reason(error)})") from error
-    shards = sorted(name for name in found if name.split("?")[0].endswith(".parquet"))
+    visible = (name for name in found if not name.rpartition("/")[2].startswith("."))
+    shards = sorted(name for name in visible if name.split("?")[0].endswith(".parquet"))
     if not shards:
         raise InputError(f"{text}: no .parquet file there; check the path")
     return [fs.unstrip_protocol(name) for name in shards] if is_remote(text) else shards
@@ -204,8 +206,10 @@ def _local_copy(url: str) -> str:
     """Fetch a whole shard into a folder that vanishes with this process."""
     global _copies
     with _lock:
-        _copies = _copies or tempfile.TemporaryDirectory(prefix="xpress-shards-")
-    path = Path(_copies.name) / f"{hashlib.sha1(url.encode()).hexdigest()}.parquet"
+        if _copies is None:
+            _copies = scratch_folder()
+            atexit.register(_copies.discard)
+    path = _copies.path / f"{hashlib.sha1(url.encode()).hexdigest()}.parquet"
     log.warning("%s: the server cannot send parts of files, so the whole is kept in %s", url, path)
 
     def fetch() -> None:

@@ -17,6 +17,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from xpress.command_line import one_line_errors
 from xpress.errors import InputError
 from xpress.extraction.action_unit_encoder import UnitEncoder
 from xpress.packs.ganimation_labels import read_ganimation
@@ -77,6 +78,7 @@ def _from_media(
     return counts if labels is None else annotate_pack(output, labels=labels)
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -91,17 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     other.add_argument("--openface", type=Path, metavar="CSV", help="labels of OpenFace")
     other.add_argument("--ganimation", type=Path, metavar="PKL", help="labels of GANimation")
     options = parser.parse_args(arguments)
-    try:
-        labels = None
-        if options.openface:
-            labels = read_openface(options.openface)
-        elif options.ganimation:
-            labels = read_ganimation(options.ganimation)
-        sources, output = options.sources, options.output
-        settings = options.weights, labels, options.threads, options.every
-        lines = annotate(sources, output, *settings)
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None
+    labels = None
+    if options.openface:
+        labels = read_openface(options.openface)
+    elif options.ganimation:
+        labels = read_ganimation(options.ganimation)
+    sources, output = options.sources, options.output
+    settings = options.weights, labels, options.threads, options.every
+    lines = annotate(sources, output, *settings)
     print("\n".join(lines))
 
 

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 
 from xpress.errors import InputError
 from xpress.extraction.action_unit_encoder import Face, UnitEncoder
-from xpress.media.files import written_beside
 from xpress.packs.action_units import PICTURES, UNITS, with_units
 from xpress.packs.parquet import names_of, points_of
 from xpress.packs.records import decode, usable_landmarks
 from xpress.packs.shards import attempt, is_remote
+from xpress.whole_files import written_beside
 
 Labels = Callable[[str], np.ndarray | None]
 """Units of a row by its key."""

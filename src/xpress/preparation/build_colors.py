@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from xpress.errors import InputError
+from xpress.command_line import one_line_errors
 from xpress.morphable.fitting import Fit
 from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
@@ -56,6 +56,7 @@ def learn_colors(
     build_color_basis(model, records, fit, quality, modes)
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -67,14 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, help="face model; the package's by default")
     parser.add_argument("--modes", type=int, default=40)
     options = parser.parse_args(arguments)
-    try:
-        # a copy: the package's model is one object for the whole process
-        given = MorphableModel.load(options.model) if options.model else MorphableModel.default()
-        model = deepcopy(given)
-        learn_colors(model, options.packs, options.fits, options.modes)
-        model.save(options.output)
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None
+    # a copy: the package's model is one object for the whole process
+    given = MorphableModel.load(options.model) if options.model else MorphableModel.default()
+    model = deepcopy(given)
+    learn_colors(model, options.packs, options.fits, options.modes)
+    model.save(options.output)
     print(options.output)
 
 

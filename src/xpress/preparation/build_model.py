@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from xpress.command_line import one_line_errors
 from xpress.morphable.fitting import FitSettings
 from xpress.morphable.io.ict import read_ict
 from xpress.morphable.io.mediapipe import landmark_vertices
@@ -49,6 +50,7 @@ def refine_landmarks(model: MorphableModel, pack: LabelledPack, seed: int = 0) -
         print(f"landmarks moved; median residual before {quality:.4f}", flush=True)
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -68,7 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     records = [read_records(path) for path in options.packs]
     pack = labelled_rows(records)
     refine_landmarks(model, pack)
-    model.save(options.output)
     fit = fit_rows(model, pack, FitSettings(iterations=7, noise=0.012))
     quality = fit_quality(fit, pack.landmarks)
     print(f"median residual {quality.median():.4f} of the eye-corner distance", flush=True)

@@ -19,14 +19,15 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from xpress.command_line import one_line_errors
 from xpress.extraction.encoder import CodeDecoder, EncoderSession, FaceExtractor
 from xpress.media.crop import Crop
-from xpress.media.files import written_beside
 from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import SIGNALS, expression_signals
 from xpress.packs import read_records
 from xpress.packs.records import FaceRecords, decode
+from xpress.whole_files import written_beside
 
 
 def read_signals(
@@ -57,6 +58,7 @@ def signal_gain(
     return covariance / variance
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -27,12 +27,12 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from xpress.animation.animator import FaceAnimator
+from xpress.command_line import one_line_errors
 from xpress.editing.morphable import MorphableEditor
 from xpress.errors import InputError
 from xpress.extraction.action_unit_encoder import UnitEncoder
 from xpress.extraction.face_sample import FaceSample
 from xpress.media.crop import Crop
-from xpress.media.files import written_beside
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
 from xpress.morphable.expression_geometry import ExpressionGeometry
 from xpress.morphable.landmarks.landmark_model import LandmarkModel
@@ -41,6 +41,7 @@ from xpress.packs.records import decode
 from xpress.preparation.annotate_packs import label_pictures
 from xpress.preparation.reanimate import Reanimator, _draw, _start, mixed_expression
 from xpress.reenactment.pretrained import load_pretrained
+from xpress.whole_files import written_beside
 
 SIZE = 128
 """Pixels of the crop's side."""
@@ -165,6 +166,7 @@ def crop_flow(flow: np.ndarray, crop: Crop) -> np.ndarray:
     return small.astype(np.float16)
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -179,10 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--mouth", default="generator", choices=("generator", "model", "none"))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    try:
-        write_pairs(options)
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None
+    write_pairs(options)
 
 
 def write_pairs(options: argparse.Namespace) -> None:

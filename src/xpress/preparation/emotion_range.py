@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xpress.command_line import one_line_errors
 from xpress.errors import InputError
 from xpress.models.expression_editing.emotions import measured_range
 from xpress.morphable.action_units import ACTION_UNIT_NAMES
@@ -20,6 +21,7 @@ from xpress.packs.action_units import UNITS, units_of
 from xpress.packs.parquet import read_with
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -27,10 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("packs", nargs="+")
     options = parser.parse_args(arguments)
-    try:
-        units = np.concatenate([_units(pack) for pack in options.packs])
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None
+    units = np.concatenate([_units(pack) for pack in options.packs])
     low, high = measured_range(units)
     for name, rest, strong in zip(ACTION_UNIT_NAMES, low, high, strict=True):
         print(f"{name:6}{rest:6.2f}{strong:6.2f}")

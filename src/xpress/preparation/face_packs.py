@@ -19,7 +19,6 @@ from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.weight_files import encoder_digest
 from xpress.media.crop import Crop
-from xpress.media.files import written_beside
 from xpress.media.sources import open_source
 from xpress.morphable.action_units import ActionUnits
 from xpress.packs.action_units import UNITS
@@ -33,6 +32,7 @@ from xpress.preparation.media_packs import (
     names,
     write_rows,
 )
+from xpress.whole_files import written_beside
 
 log = logging.getLogger(__name__)
 

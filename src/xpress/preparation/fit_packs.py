@@ -18,8 +18,8 @@ from jaxtyping import Float, Int
 from safetensors.torch import save
 from torch import Tensor
 
+from xpress.command_line import one_line_errors
 from xpress.errors import InputError
-from xpress.media.files import written_beside
 from xpress.morphable.fitting import Fit, FitSettings, fit_landmarks
 from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.landmarks.landmark_weights import fit_weights
@@ -27,6 +27,7 @@ from xpress.morphable.mirror import mirror_parameters
 from xpress.morphable.model import MorphableModel
 from xpress.packs import FaceRecords, read_records
 from xpress.packs.records import decode
+from xpress.whole_files import written_beside
 
 WORST = 0.035
 """A fit whose mean residual over the eye-corner distance is larger is no target."""
@@ -114,6 +115,7 @@ def save_fits(
         partial.write_bytes(save({n: v.contiguous() for n, v in tensors.items()}, meta))
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)

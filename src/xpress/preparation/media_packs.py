@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -24,6 +23,7 @@ from xpress.extraction.tracking import FaceTracker
 from xpress.media.crop import Crop
 from xpress.media.sources import FrameSource, ImageSource, VideoSource
 from xpress.packs.media_files import media_files
+from xpress.whole_files import written_beside
 
 QUALITY = 90
 """Of WebP."""
@@ -63,9 +63,8 @@ def kept_pack(
     path = folder / f"{source.stem}-{digest}.parquet"
     if not path.is_file():
         # Two machines may make it at the same time in a folder that they share.
-        own = path.with_name(f"{path.stem}.{uuid4().hex}.parquet")
-        told = write(own)
-        own.replace(path)
+        with written_beside(path) as partial:
+            told = write(partial)
         log.info("%s: %s; kept in %s", source, told, path)
     return path
 

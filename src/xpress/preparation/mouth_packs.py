@@ -21,11 +21,11 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
+from xpress.command_line import one_line_errors
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.weight_files import encoder_digest
-from xpress.media.files import written_beside
 from xpress.media.mouth_crop import mouth_crop
 from xpress.media.sources import open_source
 from xpress.packs.media_files import media_files
@@ -37,6 +37,7 @@ from xpress.preparation.media_packs import (
     names,
     write_rows,
 )
+from xpress.whole_files import written_beside
 
 log = logging.getLogger(__name__)
 
@@ -200,6 +201,7 @@ def _cut(image: UInt8[np.ndarray, "H W 3"], face: FaceSample, size: int) -> dict
     return crop_columns(crop.cut(image), crop, face)
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -213,11 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--least-width", type=float, default=PackSettings.least_width, help="pixels of the lips"
     )
     options = parser.parse_args(arguments)
-    try:
-        settings = PackSettings(options.every, options.size, options.least_width)
-        counts = write_pack(options.source, options.output, settings)
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None
+    settings = PackSettings(options.every, options.size, options.least_width)
+    counts = write_pack(options.source, options.output, settings)
     print(f"{options.output}: {counts}")
 
 

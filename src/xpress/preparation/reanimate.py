@@ -24,11 +24,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from tqdm import tqdm
 
 from xpress.animation.animator import FaceAnimator
 from xpress.animation.warping.mesh_evaluator import Projection
+from xpress.command_line import one_line_errors
 from xpress.morphable.mirror import mirror_parameters
 from xpress.morphable.model import MorphableModel
 from xpress.morphable.regions import REGIONS, moved_by
@@ -37,6 +38,7 @@ from xpress.packs.expression_balance import expression_weights
 from xpress.packs.fitted_parameters import ParameterTable, load_fits
 from xpress.packs.records import decode
 from xpress.structures import FaceParameters
+from xpress.whole_files import written_beside
 
 BORROWED = 0.7
 """Probability that a region's expression comes from another face."""
@@ -164,9 +166,10 @@ def append_fits(
     new["ok"] = new["ok_flipped"] = np.ones(len(rows), bool)
     keys += [f"{name}/{row['key']}" for row in rows]
     joined = {key: np.concatenate([old[key], new[key].astype(old[key].dtype)]) for key in old}
-    save_file(joined, output, metadata={"keys": json.dumps(keys)})
+    output.write_bytes(save(joined, metadata={"keys": json.dumps(keys)}))
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -185,8 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         drawn = pool.imap(_draw, range(options.count), chunksize=16)
         rows = list(tqdm(drawn, total=options.count, desc="reanimating", unit="face"))
     columns = ("image", "key", "identity", "color", "landmarks68", "contours")
-    pq.write_table(pa.table({c: [row[c] for row in rows] for c in columns}), options.output)
-    append_fits(options.fits, options.output_fits, options.output.stem, rows, make())
+    with written_beside(options.output_fits) as fits, written_beside(options.output) as pack:
+        append_fits(options.fits, fits, options.output.stem, rows, make())
+        pq.write_table(pa.table({c: [row[c] for row in rows] for c in columns}), pack)
     print(f"{options.output}: {len(rows)} faces; fits in {options.output_fits}")
 
 

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from xpress.command_line import one_line_errors
 from xpress.errors import InputError
 from xpress.media.images import write_image
 from xpress.morphable.model import MorphableModel
@@ -85,6 +86,7 @@ def color_strip(
     return np.hstack([column[:height] for column in columns])
 
 
+@one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -95,11 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--modes", type=int, default=5)
     parser.add_argument("--size", type=int, default=160, help="pixels of a face's side")
     options = parser.parse_args(arguments)
-    try:
-        model = MorphableModel.load(options.model) if options.model else MorphableModel.default()
-        write_image(options.output, color_strip(model, options.modes, size=options.size))
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None
+    model = MorphableModel.load(options.model) if options.model else MorphableModel.default()
+    write_image(options.output, color_strip(model, options.modes, size=options.size))
     print(options.output)
 
 

@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 
 from xpress.errors import InputError
-from xpress.media.files import local_path
 from xpress.media.label import Label
 from xpress.provenance.c2pa_manifest import SUFFIXES, Credentials
 from xpress.provenance.metadata import TAG
 from xpress.provenance.statement import CHANGED_FACE, SOFTWARE, Statement, software_version
 from xpress.provenance.watermark import FaceMarker, Marker, unmarked
 from xpress.provenance.xmp import xmp_packet
+from xpress.whole_files import local_path
 
 UNMARKED = "mark=false: the output does not say that it is synthetic; keep it to research"
 """What is printed where the marks are left out."""

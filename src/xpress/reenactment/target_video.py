@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -15,12 +14,14 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.face_window import FaceWindow
 from xpress.morphable.expression_geometry import MeasuredExpression
 from xpress.structures import FaceParameters
 from xpress.transfer.driver import EASE, DriverFrame, eased
 from xpress.transfer.expression_transfer import ExpressionTransfer
+from xpress.whole_files import scratch_folder
 
 HELD = 8
 """Frames of a target video that are read ahead at most; each is a whole picture."""
@@ -160,13 +161,13 @@ class PingPongVideo:
         self._faces: list[list[TargetFace | None]] = []
         self._current = next(frames)
         self._following = next(frames, None)
-        self._folder = tempfile.TemporaryDirectory(prefix="xpress_") if keep else None
+        self._folder = scratch_folder() if keep else None
         self._store()
 
     def close(self) -> None:
         """Remove the temporary folder and stop decoding."""
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.discard()
         close = getattr(self._frames, "close", None)
         if close is not None:
             close()
@@ -204,10 +205,14 @@ class PingPongVideo:
         self._times.append(self._current[0])
         self._faces.append(self._current[2])
         picture = cv2.cvtColor(self._current[1], cv2.COLOR_RGB2BGR)
-        cv2.imwrite(
-            str(self._file(len(self._times) - 1)), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1]
-        )
+        file = self._file(len(self._times) - 1)
+        if not cv2.imwrite(str(file), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
+            self.close()
+            raise InputError(
+                f"{file.parent.parent}: no room for the frames of a target that plays back and "
+                "forth; name another folder for temporary files with TMPDIR"
+            )
 
     def _file(self, index: int) -> Path:
         assert self._folder is not None
-        return Path(self._folder.name) / f"{index}.png"
+        return self._folder.path / f"{index}.png"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from xpress import configuration
 from xpress.commands.reenact import reenact
+from xpress.editing.action_unit_values import parse_action_units
 from xpress.errors import InputError
 from xpress.media.images import as_rgb, write_image
 from xpress.media.sources import open_source
 from xpress.reenactment.options import ReenactmentOptions
 
+OPTIONS = ("motion", "strength", "regions", "face", "mouth", "smoothing", "threads", "overwrite")
 WORDS = st.text(st.sampled_from(string.printable + "äß…😀\0"), max_size=12)
+VALUES = st.one_of(
+    WORDS,
+    st.integers().map(str),
+    st.floats().map(str),
+    st.lists(WORDS, max_size=3).map(lambda items: f"[{','.join(items)}]"),
+    st.sampled_from(["null", "true", "[mouth]", "[mouth,eyes]", "${oc.env:HOME}", "???", "{a: 1}"]),
+)
+PATHS = ["source=a.mp4", "target=b.jpg", "output=c.mp4"]
 
 
 def told_well(error: InputError) -> None:
@@ -29,6 +41,18 @@ def told_well(error: InputError) -> None:
 def not_left(path: Path) -> None:
     """Nothing was made that an error would leave."""
     assert not path.exists()
+
+
+@given(st.sampled_from((*OPTIONS, "aus.AU12", "job", "hydra.run.dir", "nothing")), VALUES)
+def test_options_compose_or_are_told(name, value):
+    overrides = ["task=reenact", *PATHS, f"{name}={value}"]
+    try:
+        config = configuration.compose_config("infer", overrides)
+        configuration.check("infer", config, overrides)
+    except InputError as error:
+        told_well(error)
+        return
+    assert config.task_name == "reenact"
 
 
 @pytest.fixture
@@ -78,6 +102,20 @@ DTYPES = st.one_of(
 )
 SIDES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=40)
 SHAPES = st.one_of(SIDES, st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(1, 4)))
+
+
+@given(st.one_of(arrays.arrays(DTYPES, SHAPES), arrays.arrays(np.uint8, SHAPES)))
+def test_arrays_are_pictures_or_are_told(reenactor, array):
+    for attempt in (
+        lambda: reenactor.extract(array),
+        lambda: reenactor.reenact(array, array),
+        lambda: next(reenactor.track([(Fraction(0), array)])),
+        lambda: as_rgb(array),
+    ):
+        try:
+            attempt()
+        except InputError as error:
+            told_well(error)
 
 
 def test_what_an_array_is_wanted_to_be_is_said(reenactor):
@@ -150,3 +188,13 @@ def test_recordings_drive_or_are_told(reenactor, tmp_path, name, array, frames, 
     face = reenactor.rested(reenactor.extractor.sample(80, 80))
     values = np.array([animator.expression(frame, face) for frame in driven])
     assert ((values >= 0) & (values <= 1)).all()
+
+
+@given(st.dictionaries(st.one_of(WORDS, st.sampled_from(["AU12", "AU45_L", "random"])), VALUES))
+def test_units_are_understood_or_told(units):
+    try:
+        found = parse_action_units(units)
+    except InputError as error:
+        told_well(error)
+        return
+    assert all(0 <= value <= 1 for value in found.values())

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from xpress.errors import InputError
-from xpress.media.files import PartialOutput
 from xpress.media.video import VideoReader, VideoWriter
+from xpress.whole_files import PartialOutput
 
 NTSC = Fraction(30000, 1001)
 

@@ -1,3 +1,4 @@
+import resource
 from fractions import Fraction
 from itertools import pairwise
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from xpress.animation.animator import FaceAnimator
+from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_window import FaceWindow
 from xpress.media.images import read_image
@@ -59,11 +61,22 @@ def test_pictures_on_disk_are_removed_and_lossless():
     video.at(Fraction(2))
     image, _ = video.at(Fraction(3))
     np.testing.assert_array_equal(image, images[1])
-    folder = video._folder.name
+    folder = video._folder.path
     video.close()
-    from pathlib import Path
+    assert not folder.exists()
 
-    assert not Path(folder).exists()
+
+def test_a_full_disk_for_temporary_files_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="TMPDIR"):
+            PingPongVideo(iter([(Fraction(0), noise, [])]), keep=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_times_are_the_videos_own():

@@ -8,7 +8,7 @@ import os
 import numpy as np
 from jaxtyping import Float, Int
 
-from xpress.media.files import written_beside
+from xpress.whole_files import written_beside
 
 
 def write_obj(

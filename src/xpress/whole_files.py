@@ -8,10 +8,12 @@ left is known, and the next output in the same folder takes it away.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ except ImportError:  # Windows: what a killed process leaves stays there
 _PARTIAL = re.compile(r"\..*\.[0-9a-f]{12}\.partial(\.\w+)?", re.DOTALL)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _STEM = 24  # characters: a long name has to stay within the system's bounds
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
 def local_path(path: str | os.PathLike) -> Path:
@@ -80,19 +83,24 @@ class PartialOutput:
     Args:
         output: what it becomes.
         folder: whether a folder is made.
+        private: nobody else may look into a folder, which becomes no output.
 
     Attributes:
-        output: as given.
+        output: as given; a folder with its links followed.
         path: the partial file, empty; it keeps the suffix, by which encoders choose the format.
 
     Raises:
         InputError: the output's folder cannot be made or written to.
     """
 
-    def __init__(self, output: str | os.PathLike, folder: bool = False) -> None:
-        self.output = Path(output)
-        self._folder = folder
-        check_writable(self.output / "file" if folder and self.output.is_dir() else self.output)
+    def __init__(
+        self, output: str | os.PathLike, folder: bool = False, private: bool = False
+    ) -> None:
+        self.output = Path(output).resolve() if folder else Path(output)
+        self._folder, self._mode = folder, 0o700 if private else 0o777
+        if not private:
+            inside = folder and self.output.is_dir()
+            check_writable(self.output / "file" if inside else self.output)
         sweep(self.output.parent)
         try:
             self.path, self._lock = self._claim()
@@ -100,10 +108,30 @@ class PartialOutput:
             raise InputError(cannot_write(self.output, error)) from error
         self._ended = False
 
-    def commit(self) -> None:
-        """Give a file its output's name; raises `OSError` where the system refuses."""
-        self.path.replace(self.output)
+    def commit(self, instead: bool = False) -> None:
+        """Give it its output's name; raises `OSError` where the system refuses.
+
+        Args:
+            instead: a folder takes the place of one that exists, with all that is in it, in one
+                step where the system can exchange two folders (Linux). Else its files move into
+                that folder, one after the other.
+        """
+        if not self._folder or not self.output.is_dir():
+            self.path.replace(self.output)
+        else:
+            shutil.copymode(self.output, self.path)
+            if not (instead and not _is_current(self.output) and _exchange(self.path, self.output)):
+                self._move_files()
+            shutil.rmtree(self.path, ignore_errors=True)
         self._end()
+
+    def _move_files(self) -> None:
+        for file in sorted(self.path.rglob("*")):
+            place = self.output / file.relative_to(self.path)
+            if file.is_dir():
+                place.mkdir(exist_ok=True)
+            else:
+                file.replace(place)
 
     def discard(self) -> None:
         """Remove what is there; does nothing after `commit`."""
@@ -121,7 +149,7 @@ class PartialOutput:
             name = f".{self.output.stem[:_STEM]}.{secrets.token_hex(6)}.partial"
             path = self.output.with_name(name if self._folder else name + self.output.suffix)
             if self._folder:
-                path.mkdir()
+                path.mkdir(self._mode)
                 descriptor = os.open(path, os.O_RDONLY)
             else:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
@@ -152,8 +180,22 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
         partial.commit()
     except OSError as error:
         raise InputError(cannot_write(partial.output, error)) from error
+    except InputError as error:
+        raise InputError(str(error).replace(str(partial.path), str(path))) from error
     finally:
         partial.discard()
+
+
+def scratch_folder() -> PartialOutput:
+    """A folder for what is needed while a command runs; `discard` it at the end.
+
+    Raises:
+        InputError: there is no place for temporary files.
+    """
+    try:
+        return PartialOutput(Path(tempfile.gettempdir()) / "xpress", folder=True, private=True)
+    except FileNotFoundError as error:
+        raise InputError("no folder for temporary files; name one with TMPDIR") from error
 
 
 def sweep(folder: Path) -> None:
@@ -168,7 +210,8 @@ def sweep(folder: Path) -> None:
 
 def _remove_if_left(path: Path) -> None:
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        # not blocking: a pipe of such a name would be waited on for ever
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             if not _lock(descriptor, unknown=False):
                 return
@@ -189,3 +232,20 @@ def _lock(descriptor: int, unknown: bool) -> bool:
     except OSError:
         return unknown
     return True
+
+
+def _is_current(folder: Path) -> bool:
+    """Whether this process, and so perhaps a shell, stands in a folder and would lose it."""
+    with suppress(OSError):
+        return Path.cwd().is_relative_to(folder)
+    return False
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders take each other's name in one step; False where the system cannot."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):  # not Linux
+        return False
+    done: int = rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE)
+    return done == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from xpress.errors import InputError
-from xpress.media.files import PartialOutput, local_path, written_beside
+from xpress.whole_files import PartialOutput, local_path, scratch_folder, sweep, written_beside
 
 WAITING = """
 import sys, time
-from xpress.media.files import PartialOutput
+from xpress.whole_files import PartialOutput
 partial = PartialOutput(sys.argv[1], folder=sys.argv[2] == "folder")
 (partial.path / "a" if sys.argv[2] == "folder" else partial.path).write_text("half")
 print(partial.path.name, flush=True)
@@ -95,6 +96,91 @@ def test_an_interrupt_leaves_the_old_output_alone(tmp_path):
         interrupted()
     assert names(tmp_path) == {"out.txt"}
     assert (tmp_path / "out.txt").read_text() == "old"
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def filled(output: Path) -> PartialOutput:
+    partial = PartialOutput(output, folder=True)
+    (partial.path / "deep").mkdir()
+    (partial.path / "a").write_text("new")
+    (partial.path / "deep" / "b").write_text("new")
+    return partial
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two folders")
+def test_a_folder_takes_the_place_of_another_in_one_step(tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    (output / "deep").mkdir(parents=True)
+    (output / "a").write_text("old")
+    (output / "gone").write_text("old")
+    output.chmod(0o750)
+    monkeypatch.setattr(Path, "replace", lambda *_: pytest.fail("renamed one by one"))
+    filled(output).commit(instead=True)
+    assert content(output) == {"a": "new", "deep/b": "new"}
+    assert output.stat().st_mode & 0o777 == 0o750
+    assert names(tmp_path) == {"out"}
+
+
+@pytest.mark.parametrize("how", ["asked", "current", "linked"])
+def test_a_folder_with_other_files_keeps_them_and_its_place(tmp_path, monkeypatch, how):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "mine").write_text("mine")
+    before, given = output.stat().st_ino, output
+    if how == "current":
+        monkeypatch.chdir(output)
+        given = Path()
+    elif how == "linked":
+        given = tmp_path / "link"
+        given.symlink_to(output)
+    filled(given).commit(instead=how == "current")
+    assert content(output) == {"mine": "mine", "a": "new", "deep/b": "new"}
+    assert output.stat().st_ino == before
+    assert names(tmp_path) - {"link"} == {"out"}
+
+
+def test_a_pipe_that_looks_like_a_left_file_stops_nobody(tmp_path):
+    os.mkfifo(tmp_path / ".a.0123456789ab.partial")
+    sweep(tmp_path)
+
+
+def test_a_scratch_folder_is_private_and_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    scratch = scratch_folder()
+    assert scratch.path.parent == tmp_path
+    assert scratch.path.stat().st_mode & 0o777 == 0o700
+    (scratch.path / "frame").write_text("x")
+    sweep(tmp_path)
+    assert (scratch.path / "frame").exists()
+    scratch.discard()
+    assert names(tmp_path) == set()
+
+
+def test_no_place_for_temporary_files_is_told(monkeypatch):
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    with pytest.raises(InputError, match="TMPDIR"):
+        scratch_folder()
+
+
+def test_errors_name_the_output_and_not_the_partial_file(tmp_path):
+    def refused(path: Path) -> None:
+        raise InputError(f"{path}: cannot be written")
+
+    with (
+        pytest.raises(InputError, match=rf"^{tmp_path}/out.txt: cannot"),
+        written_beside(tmp_path / "out.txt") as path,
+    ):
+        refused(path)
 
 
 def test_longest_names_are_written(tmp_path):
