@@ -27,8 +27,8 @@ from xpress.extraction.face_sample import FaceSample, upright_crop
 from xpress.media.crop import Crop
 from xpress.media.images import read_image, write_image
 from xpress.models.dft_net.networks import DFTNetGenerator
-from xpress.models.expression_editing.weights import load_generator
 from xpress.models.ganimation.networks import GANimationGenerator
+from xpress.models.generator_weights import load_generator
 from xpress.morphable.action_units import ActionUnits
 
 GENERATORS = {"ganimation": GANimationGenerator, "dft_net": DFTNetGenerator}

@@ -18,8 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from xpress.export.onnx import export_onnx_model
 from xpress.media.mouth_crop import INPUTS
+from xpress.models.generator_weights import load_generator
 from xpress.models.mouth_gan.networks import MouthGenerator
-from xpress.models.mouth_gan.weights import load_generator
 
 SIZES = (96, 128)
 

@@ -15,7 +15,6 @@ from torch.optim.swa_utils import AveragedModel
 
 from xpress.batches import ExpressionBatch, ExpressionEdit
 from xpress.errors import InputError
-from xpress.models.adversarial_painter import channels_last, move_averages
 from xpress.models.expression_editing import losses
 from xpress.models.expression_editing.critic import ExpressionCritic, interpolates, score
 from xpress.models.expression_editing.generator import ExpressionGenerator, GeneratorOutput
@@ -23,7 +22,8 @@ from xpress.models.expression_editing.pictures import edit_grid
 from xpress.models.expression_editing.saturation import AttentionWatch
 from xpress.models.expression_editing.settings import EditorSettings
 from xpress.models.expression_editing.validation import ValidatedEditor
-from xpress.models.expression_editing.weights import load_generator
+from xpress.models.generator_weights import load_generator
+from xpress.models.painting.module import channels_last, move_averages
 
 UNPAIRED = ("adversarial", "condition", "cycle")
 """Terms that are left out of a warm start."""

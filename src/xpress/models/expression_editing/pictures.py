@@ -9,7 +9,7 @@ from torch import Tensor
 
 from xpress.batches import ExpressionBatch
 from xpress.models.expression_editing.generator import GeneratorOutput
-from xpress.models.mouth_gan.pictures import sample_grid
+from xpress.models.painting.pictures import sample_grid
 
 
 def edit_grid(batch: ExpressionBatch, output: GeneratorOutput) -> UInt8[np.ndarray, "H W 3"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,22 +14,18 @@ from torch.nn import functional as F
 
 from xpress.batches import EyeBatch
 from xpress.errors import InputError
-from xpress.losses.lpips import load_lpips
-from xpress.models.adversarial_painter import AdversarialPainter, channels_last
 from xpress.models.eye_gan.losses import EyeLossWeights, total_variation
 from xpress.models.eye_gan.networks import EyeGenerator, edited, flowed
-from xpress.models.eye_gan.weights import load_generator
-from xpress.models.gather import gather_rows
-from xpress.models.mouth_gan.losses import (
-    ADVERSARIAL,
+from xpress.models.painting.discriminator import PatchDiscriminator
+from xpress.models.painting.losses import (
     discriminator_loss,
     feature_difference,
     generator_loss,
     weighted_l1,
 )
-from xpress.models.mouth_gan.metrics import FIGURES, figure_table, hole_figures, summarize, telea
-from xpress.models.mouth_gan.networks import PatchDiscriminator
-from xpress.models.mouth_gan.pictures import sample_grid
+from xpress.models.painting.metrics import FIGURES, hole_figures, telea
+from xpress.models.painting.module import AdversarialPainter, channels_last
+from xpress.models.painting.pictures import sample_grid
 
 RIM = -0.5
 """Value of the map of the lids from which a pixel counts to the opening and its rim."""
@@ -76,8 +72,6 @@ class EyeGAN(AdversarialPainter):
         init_from: str | None = None,
     ) -> None:
         super().__init__()
-        if adversarial not in ADVERSARIAL:
-            raise InputError(f"model.adversarial={adversarial}: choose {' or '.join(ADVERSARIAL)}")
         self.save_hyperparameters(ignore=["weights", "lpips"])
         self.weights = weights if isinstance(weights, EyeLossWeights) else weights()
         if self.weights.perceptual > 0 and lpips is None:
@@ -85,13 +79,8 @@ class EyeGAN(AdversarialPainter):
                 "model.lpips: name the file of LPIPS's weights, or set model.weights.perceptual=0"
             )
         generator = EyeGenerator(channels, repeats, expansion)
-        if init_from:
-            load_generator(generator, init_from)
         judge = PatchDiscriminator(3 + 2, discriminator_channels)
-        self.take(generator, {"eye": judge}, ema_decay)
-        # Held in a list: published weights are neither checkpointed nor averaged.
-        self._lpips = [load_lpips(lpips) if lpips else None]
-        self._rows: dict[int, dict[str, list[tuple[Tensor, Tensor]]]] = {}
+        self.take(generator, {"eye": judge}, lpips)
 
     def forward(self, batch: EyeBatch) -> Float[Tensor, "B 3 H W"]:
         """The averaged generator's painting of whole crops."""
@@ -144,71 +133,34 @@ class EyeGAN(AdversarialPainter):
 
     def _distance(self, output: Tensor, truth: Tensor) -> Float[Tensor, " B"]:
         """LPIPS of the box around the region."""
-        network = self._lpips[0]
-        assert network is not None
+        assert self.lpips is not None
         boxes = [
             F.interpolate(
                 x[..., BOX[0], BOX[1]], scale_factor=ENLARGED, mode="bilinear", align_corners=False
             )
             for x in (output, truth)
         ]
-        return network.to(self.device)(*boxes)
-
-    def on_validation_epoch_start(self) -> None:
-        """Rows are collected over each set."""
-        self._rows = {}
+        return self.lpips(*boxes)
 
     def validation_step(self, batch: EyeBatch, batch_index: int, dataloader_idx: int = 0) -> None:
         """Fixed pairs of one set, painted by the averaged generator."""
         truth = batch.image
-        outputs = {"output": batch.composite(self(batch))}
+        outputs = {"": batch.composite(self(batch))}
         if self._trainer is not None and self.trainer.testing:
             filled = telea(truth, (batch.region > 0).float())
             outputs |= {"telea": batch.composite(filled)}
         for name, output in outputs.items():
             figures = hole_figures(output, truth, batch.region)
             figures["lpips"] = torch.full_like(figures["l1"], torch.nan)
-            if self._lpips[0] is not None:
+            if self.lpips is not None:
                 figures["lpips"] = self._distance(output, truth)
-            columns = [figures[n] for n in FIGURES]
-            rows = self._rows.setdefault(dataloader_idx, {}).setdefault(name, [])
-            rows.append((batch.row, torch.stack(columns, dim=1)))
+            values = torch.stack([figures[n] for n in FIGURES], dim=1)
+            self.collect(dataloader_idx, batch.row, values, method=name)
 
-    def on_validation_epoch_end(self) -> None:
-        """Log every figure; `val/loss` is what checkpoints are chosen by."""
-        self._log_figures("val")
-
-    def on_test_epoch_start(self) -> None:
-        """As in validation."""
-        self._rows = {}
-
-    def test_step(self, batch: EyeBatch, batch_index: int, dataloader_idx: int = 0) -> None:
-        """As in validation, with Telea's inpainting beside it."""
-        self.validation_step(batch, batch_index, dataloader_idx)
-
-    def on_test_epoch_end(self) -> None:
-        """Log every figure, and print the table of the model card."""
-        self._log_figures("test")
-        if self.trainer.is_global_zero:
-            print(figure_table(self.trainer.callback_metrics, "test"))
-
-    def _log_figures(self, stage: str) -> None:
-        data = getattr(self.trainer, "datamodule", None) if self._trainer else None
-        names = list(getattr(data, f"{stage}_names", []))
-        chosen = []
-        for number, methods in self._rows.items():
-            name = names[number] if number < len(names) else str(number)
-            for method, rows in methods.items():
-                columns = (torch.cat(column) for column in zip(*rows, strict=True))
-                row, values = (gather_rows(column) for column in columns)
-                found = summarize([(row, values)])
-                figures = {n: v for n, v in found.items() if math.isfinite(v)}
-                prefix = f"{stage}/{name}" + ("" if method == "output" else f"/{method}")
-                self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()}, sync_dist=True)
-                if method == "output":
-                    chosen.append(figures["l1"] * 10 + figures.get("lpips", 0.0))
-        if chosen:
-            self.log(f"{stage}/loss", sum(chosen) / len(chosen), prog_bar=True, sync_dist=True)
+    def badness(self, figures: Mapping[str, float], method: str) -> float | None:
+        """Of the generator; LPIPS counts where it is measured."""
+        lpips = figures["lpips"] if math.isfinite(figures["lpips"]) else 0.0
+        return None if method else figures["l1"] * 10 + lpips
 
     def picture_grid(self, batch: EyeBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
         """Reference, input, wanted lids and iris, output and truth of some rows."""

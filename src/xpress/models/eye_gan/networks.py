@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from xpress.media.eye_crop import FLOW_SCALE
-from xpress.models.mobile_unet import MobileUNet
+from xpress.models.painting.mobile_unet import MobileUNet
 
 MAPS = 4
 """Channels that tell geometry: the reference's lids and iris, the wanted lids and iris."""

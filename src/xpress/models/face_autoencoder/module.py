@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 from jaxtyping import UInt8
 from kornia.metrics import ssim
 from pydantic import NonNegativeInt, PositiveFloat
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from xpress.batches import FaceBatch
@@ -24,7 +23,8 @@ from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.pictures import picture_grid
 from xpress.models.face_autoencoder.skin import SkinModel, skin_loss
 from xpress.models.face_autoencoder.weights import read_encoder_weights
-from xpress.models.gather import gather_rows, mean_count, without_repeats
+from xpress.models.gather import mean_count, without_repeats
+from xpress.models.set_figures import SetFigures
 from xpress.morphable.blendshapes import TAUGHT_SHAPES
 from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.landmarks.landmark_weights import loss_weights
@@ -34,7 +34,7 @@ from xpress.rendering.renderer import Rendering
 from xpress.structures import FaceParameters
 
 
-class FaceAutoencoder(LightningModule):
+class FaceAutoencoder(SetFigures):
     """Encoder from crops to face parameters, trained through landmarks and rendering.
 
     With `weights.photometric` zero only the landmarks' vertices and some of the skin are evaluated
@@ -112,7 +112,6 @@ class FaceAutoencoder(LightningModule):
         self._frozen = self._frozen if frozen_stages else []
         for part in self._frozen:
             part.requires_grad_(False)
-        self._collected: dict[int, list[tuple[Tensor, ...]]] = {}
         if init_from:
             load_encoder(self.encoder, init_from)
 
@@ -283,10 +282,6 @@ class FaceAutoencoder(LightningModule):
         labelled = batch.landmarks68[chosen]
         return picture_grid(batch.image[chosen], labelled, predicted, rendering)
 
-    def on_validation_epoch_start(self) -> None:
-        """Landmarks are collected over each set: correlations need it whole."""
-        self._collected = {}
-
     def validation_step(self, batch: FaceBatch, batch_index: int, dataloader_idx: int = 0) -> None:
         """Canonical crops of one set."""
         if self._trainer is not None:
@@ -296,9 +291,7 @@ class FaceAutoencoder(LightningModule):
         predicted = self.landmarks(parameters)[rows]
         labels = torch.cat([batch.landmarks68, batch.contours], dim=1)[rows]
         photometric = self.photometric_error(parameters, batch)
-        self._collected.setdefault(dataloader_idx, []).append(
-            (predicted, labels, batch.has_contours[rows], photometric)
-        )
+        self.collect(dataloader_idx, predicted, labels, batch.has_contours[rows], photometric)
 
     def photometric_error(self, parameters: FaceParameters, batch: FaceBatch) -> Tensor:
         """RMS colour error, coverage and structural similarity of each colour row (N, 3).
@@ -322,47 +315,24 @@ class FaceAutoencoder(LightningModule):
         likeness = (likeness * inside).sum((1, 2, 3)) / count
         return torch.stack([rms, coverage, likeness], dim=1)
 
-    def on_validation_epoch_end(self) -> None:
-        """Log every figure; `val/loss` is what checkpoints are chosen by."""
-        self._log_figures("val")
+    def figures(self, *columns: Tensor) -> dict[str, float]:
+        """Of landmarks, irises and colours; see `metrics`."""
+        predicted, target, complete, photometric = columns
+        figures = landmark_metrics(predicted[:, :68], target[:, :68])
+        figures |= gaze_metrics(predicted[complete], target[complete])
+        if len(photometric):
+            names = ("photometric_rms", "photometric_coverage", "photometric_ssim")
+            figures |= dict(zip(names, photometric.mean(0).tolist(), strict=True))
+        return figures
 
-    def on_test_epoch_start(self) -> None:
-        """As in validation."""
-        self._collected = {}
+    def badness(self, figures: Mapping[str, float], method: str) -> float:
+        """Error of the landmarks, and how little of the signals' motion is read."""
+        reached = [v for n, v in figures.items() if n.endswith("/correlation")]
+        return figures["nme51"] / 3 + 2 * (1 - sum(reached) / len(reached))
 
-    def test_step(self, batch: FaceBatch, batch_index: int, dataloader_idx: int = 0) -> None:
-        """As in validation."""
-        self.validation_step(batch, batch_index, dataloader_idx)
-
-    def on_test_epoch_end(self) -> None:
-        """Log every figure, and print the table of the model card."""
-        self._log_figures("test")
-        if self.trainer.is_global_zero:
-            print(figure_table(self.trainer.callback_metrics, "test"))
-
-    def _log_figures(self, stage: str) -> None:
-        names = self._set_names(stage)
-        chosen = []
-        for number, rows in self._collected.items():
-            predicted, target, complete, photometric = (
-                gather_rows(torch.cat(column)) for column in zip(*rows, strict=True)
-            )
-            figures = landmark_metrics(predicted[:, :68], target[:, :68])
-            figures |= gaze_metrics(predicted[complete], target[complete])
-            if len(photometric):
-                figures["photometric_rms"] = photometric[:, 0].mean().item()
-                figures["photometric_coverage"] = photometric[:, 1].mean().item()
-                figures["photometric_ssim"] = photometric[:, 2].mean().item()
-            prefix = f"{stage}/{names[number]}" if number < len(names) else f"{stage}/{number}"
-            self.log_dict({f"{prefix}/{n}": v for n, v in figures.items()}, sync_dist=True)
-            reached = [v for n, v in figures.items() if n.endswith("/correlation")]
-            chosen.append(figures["nme51"] / 3 + 2 * (1 - sum(reached) / len(reached)))
-        if chosen:
-            self.log(f"{stage}/loss", sum(chosen) / len(chosen), sync_dist=True, prog_bar=True)
-
-    def _set_names(self, stage: str) -> list[str]:
-        data = getattr(self.trainer, "datamodule", None) if self._trainer else None
-        return list(getattr(data, f"{stage}_names", []))
+    def figure_table(self, metrics: Mapping[str, Tensor], stage: str) -> str:
+        """See `metrics.figure_table`."""
+        return figure_table(metrics, stage)
 
     def configure_optimizers(self):
         """AdamW without decay on norms and biases, one cycle over all steps."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,16 +12,14 @@ from torch import Tensor
 
 from xpress.batches import MouthBatch
 from xpress.errors import InputError
-from xpress.losses.lpips import load_lpips
 from xpress.media.mouth_crop import SIZE
-from xpress.models.adversarial_painter import AdversarialPainter, channels_last
-from xpress.models.gather import gather_rows
-from xpress.models.mouth_gan import losses
-from xpress.models.mouth_gan.losses import ADVERSARIAL, MouthLossWeights
-from xpress.models.mouth_gan.metrics import FIGURES, figure_table, hole_figures, summarize, telea
-from xpress.models.mouth_gan.networks import MouthGenerator, PatchDiscriminator, crop_boxes
-from xpress.models.mouth_gan.pictures import sample_grid
-from xpress.models.mouth_gan.weights import load_generator
+from xpress.models.mouth_gan.losses import MouthLossWeights, boundary_weight
+from xpress.models.mouth_gan.networks import MouthGenerator, crop_boxes
+from xpress.models.painting import losses
+from xpress.models.painting.discriminator import PatchDiscriminator
+from xpress.models.painting.metrics import FIGURES, hole_figures, telea
+from xpress.models.painting.module import AdversarialPainter, channels_last
+from xpress.models.painting.pictures import sample_grid
 
 LOOK = (64, 96)
 """Height and width at which LPIPS looks at the box around the hole."""
@@ -81,15 +78,11 @@ class MouthGAN(AdversarialPainter):
         lpips: str | None = None,
     ) -> None:
         super().__init__()
-        if adversarial not in ADVERSARIAL:
-            raise InputError(f"model.adversarial={adversarial}: choose {' or '.join(ADVERSARIAL)}")
         self.save_hyperparameters(ignore=["weights"])
         self.weights = weights if isinstance(weights, MouthLossWeights) else weights()
         generator = MouthGenerator(channels, repeats, expansion)
         if size % generator.stride:
             raise InputError(f"model.size={size}: give a multiple of {generator.stride}")
-        if init_from:
-            load_generator(generator, init_from)
         if unknown := set(trained) - {name for name, _ in generator.named_children()}:
             raise InputError(f"model.trained: the generator has no {', '.join(sorted(unknown))}")
         for name, part in generator.named_children():
@@ -98,13 +91,10 @@ class MouthGAN(AdversarialPainter):
             "global": PatchDiscriminator(4, discriminator_channels),
             "local": PatchDiscriminator(4, local_channels),
         }
-        self.take(generator, discriminators, ema_decay)
-        # Held in a list: published weights are neither checkpointed nor averaged.
-        self._lpips = [load_lpips(lpips) if lpips else None]
+        self.take(generator, discriminators, lpips)
         perceptual = self.weights.perceptual > 0 and lpips
         if not (self.judges or self.weights.l1 > 0 or perceptual):
             raise InputError("model.weights: every loss is off; give at least l1 a weight")
-        self._rows: dict[int, dict[str, list[tuple[Tensor, Tensor]]]] = {}
 
     def forward(self, *given: Tensor) -> Tensor:
         """The averaged generator's painting; see `MouthGenerator.forward`."""
@@ -133,7 +123,7 @@ class MouthGAN(AdversarialPainter):
         terms = {}
         if weights.l1 > 0:
             reach = self.hparams["boundary_reach"]
-            weight = losses.boundary_weight(
+            weight = boundary_weight(
                 batch.hole, batch.distance, weights.boundary, weights.surroundings, reach
             )
             terms["l1"] = losses.weighted_l1(painted, batch.image, weight)
@@ -146,9 +136,9 @@ class MouthGAN(AdversarialPainter):
                 with torch.no_grad():
                     _, real = self._judge(name, batch.image, batch)
                 terms[f"features_{name}"] = losses.feature_difference(real, fake)
-        if weights.perceptual > 0 and self._lpips[0] is not None:
+        if weights.perceptual > 0 and self.lpips is not None:
             near = (crop_boxes(image, batch.box, LOOK) for image in (composite, batch.image))
-            terms["perceptual"] = self._lpips[0].to(self.device)(*near).mean()
+            terms["perceptual"] = self.lpips(*near).mean()
         return terms
 
     def discriminator_terms(self, batch: MouthBatch, painted: Tensor) -> dict[str, Tensor]:
@@ -168,16 +158,12 @@ class MouthGAN(AdversarialPainter):
             picture = crop_boxes(picture, batch.box, tuple(self.hparams["local_size"]))
         return self.discriminators[name](channels_last(picture))
 
-    def on_validation_epoch_start(self) -> None:
-        """Rows are collected over each set."""
-        self._rows = {}
-
     def validation_step(self, batch: MouthBatch, batch_index: int, dataloader_idx: int = 0) -> None:
         """Canonical crops of one set, painted by the averaged generator."""
         truth, hole = batch.image, batch.hole
         filled, _, teeth, reference = batch.given
         nothing = torch.zeros_like(reference)
-        outputs = {"output": self(filled, hole, teeth, reference)}
+        outputs = {"": self(filled, hole, teeth, reference)}
         outputs["alone"] = self(filled, hole, teeth, nothing)
         if self._trainer is not None and self.trainer.testing:
             outputs |= {"telea": telea(truth, hole)}
@@ -188,50 +174,19 @@ class MouthGAN(AdversarialPainter):
             composite = batch.composite(output)
             figures = hole_figures(composite, truth, hole)
             figures["lpips"] = self._looks(composite, truth)
-            rows = self._rows.setdefault(dataloader_idx, {}).setdefault(name, [])
-            rows.append((batch.row, torch.stack([figures[n] for n in FIGURES], dim=1)))
+            values = torch.stack([figures[n] for n in FIGURES], dim=1)
+            self.collect(dataloader_idx, batch.row, values, method=name)
 
     def _looks(self, composite: Tensor, truth: Tensor) -> Tensor:
-        if self._lpips[0] is None:
+        if self.lpips is None:
             return torch.full_like(truth[:, 0, 0, 0], torch.nan)
-        return self._lpips[0].to(self.device)(composite, truth)
+        return self.lpips(composite, truth)
 
-    def on_validation_epoch_end(self) -> None:
-        """Log every figure; `val/loss` is what checkpoints are chosen by."""
-        self._log_figures("val")
-
-    def on_test_epoch_start(self) -> None:
-        """As in validation."""
-        self._rows = {}
-
-    def test_step(self, batch: MouthBatch, batch_index: int, dataloader_idx: int = 0) -> None:
-        """As in validation, with the two baselines."""
-        self.validation_step(batch, batch_index, dataloader_idx)
-
-    def on_test_epoch_end(self) -> None:
-        """Log every figure, and print the table of the model card."""
-        self._log_figures("test")
-        if self.trainer.is_global_zero:
-            print(figure_table(self.trainer.callback_metrics, "test"))
-
-    def _log_figures(self, stage: str) -> None:
-        data = getattr(self.trainer, "datamodule", None) if self._trainer else None
-        names = list(getattr(data, f"{stage}_names", []))
-        chosen = []
-        for number, methods in self._rows.items():
-            name = names[number] if number < len(names) else str(number)
-            for method, rows in methods.items():
-                columns = (torch.cat(column) for column in zip(*rows, strict=True))
-                number_of_row, values = (gather_rows(column) for column in columns)
-                figures = summarize([(number_of_row, values)])
-                prefix = f"{stage}/{name}" + ("" if method == "output" else f"/{method}")
-                known = {f"{prefix}/{n}": v for n, v in figures.items() if math.isfinite(v)}
-                self.log_dict(known, sync_dist=True)
-                if method in ("output", "alone"):
-                    blur = abs(figures["sharpness"] - 1)
-                    chosen.append(figures["l1"] * 10 + 1 - figures["ssim"] + blur / 2)
-        if chosen:
-            self.log(f"{stage}/loss", sum(chosen) / len(chosen), prog_bar=True, sync_dist=True)
+    def badness(self, figures: Mapping[str, float], method: str) -> float | None:
+        """Of the generator, with its reference and without one."""
+        if method not in ("", "alone"):
+            return None
+        return figures["l1"] * 10 + 1 - figures["ssim"] + abs(figures["sharpness"] - 1) / 2
 
     def picture_grid(self, batch: MouthBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
         """Some rows, the most open mouths first.

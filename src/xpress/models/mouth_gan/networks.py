@@ -13,10 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
 from xpress.media.mouth_crop import INPUTS
-from xpress.models.mobile_unet import MobileUNet
+from xpress.models.painting.mobile_unet import MobileUNet
 
 PLACES = slice(4, 6)
 """Of the rows of teeth among the channels that are given."""
@@ -100,34 +99,6 @@ class MouthGenerator(MobileUNet):
         weights = torch.cat([first * shown[0], second * shown[1]], dim=1)
         taken = torch.sigmoid(painted) + first * upper[:, :3] + second * lower[:, :3]
         return torch.cat([taken, weights], dim=1) / (1 + weights.sum(1, keepdim=True))
-
-
-class PatchDiscriminator(nn.Module):
-    """Judges patches: strided convolutions with spectral norm, and a map of logits.
-
-    Args:
-        inputs: channels of the picture.
-        channels: of each halving.
-    """
-
-    def __init__(self, inputs: int, channels: Sequence[int] = (32, 64, 128, 256)) -> None:
-        super().__init__()
-        layers = []
-        for outputs in channels:
-            strided = spectral_norm(nn.Conv2d(inputs, outputs, 4, 2, 1))
-            layers.append(nn.Sequential(strided, nn.LeakyReLU(0.2)))
-            inputs = outputs
-        self.layers = nn.ModuleList(layers)
-        self.logits = spectral_norm(nn.Conv2d(inputs, 1, 3, padding=1))
-
-    def forward(self, image: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
-        """Logits (B, 1, h, w), and the map of each layer."""
-        features = []
-        x = image * 2 - 1
-        for layer in self.layers:
-            x = layer(x)
-            features.append(x)
-        return self.logits(x), features
 
 
 def crop_boxes(

@@ -7,10 +7,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from xpress.errors import InputError
-from xpress.models.mouth_gan import losses
 from xpress.models.mouth_gan.losses import MouthLossWeights
-from xpress.models.mouth_gan.metrics import FIGURES, hole_figures, summarize, telea
 from xpress.models.mouth_gan.module import MouthGAN
+from xpress.models.painting import losses
+from xpress.models.painting.metrics import FIGURES, hole_figures, summarize, telea
 
 TERMS = ("l1", "adversarial_global", "adversarial_local", "features_global", "features_local")
 SWITCHED_OFF = dict.fromkeys(TERMS, 0.0)
@@ -330,7 +330,7 @@ def test_lpips_is_a_loss_and_a_figure(tiny, mouths, tmp_path, monkeypatch):
         def forward(self, output, truth):
             return (output.mean((1, 2, 3)) - truth.mean((1, 2, 3))).square()
 
-    monkeypatch.setattr("xpress.models.mouth_gan.module.load_lpips", lambda path: Apart())
+    monkeypatch.setattr("xpress.models.painting.module.load_lpips", lambda path: Apart())
     network = tiny(lpips="alexnet.npz", weights=MouthLossWeights(**SWITCHED_OFF, perceptual=2.0))
     terms = network.generator_terms(mouths, network.paint(mouths))
     assert set(terms) == {"perceptual"}

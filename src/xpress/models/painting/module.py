@@ -7,18 +7,25 @@ from functools import partial
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from xpress.errors import InputError
+from xpress.losses.lpips import load_lpips
+from xpress.models.generator_weights import load_generator
+from xpress.models.painting.losses import ADVERSARIAL
+from xpress.models.painting.metrics import figure_table, summarize
+from xpress.models.set_figures import SetFigures
 
-class AdversarialPainter(LightningModule):
+
+class AdversarialPainter(SetFigures):
     """A generator against discriminators, by manual optimisation; see `MouthGAN` and `EyeGAN`.
 
-    What a subclass saves as hyperparameters: `learning_rate`, `discriminator_learning_rate`,
-    `betas` of Adam, and `decay_from`: the share of the epochs after which learning rates fall
-    linearly to zero. It calls `take` once and gives `paint`, `generator_terms`,
-    `discriminator_terms` and `judges`.
+    What a subclass saves as hyperparameters: `adversarial`, "lsgan" or "hinge", `learning_rate`,
+    `discriminator_learning_rate`, `betas` of Adam, `decay_from`: the share of the epochs after
+    which learning rates fall linearly to zero, `ema_decay` of the generator's moving average, which
+    is validated and exported, and `init_from`. It calls `take` once and gives `paint`,
+    `generator_terms`, `discriminator_terms` and `judges`.
     """
 
     generator: nn.Module
@@ -26,22 +33,38 @@ class AdversarialPainter(LightningModule):
     """Of the losses, by their names."""
 
     def take(
-        self, generator: nn.Module, discriminators: Mapping[str, nn.Module], ema_decay: float
+        self, generator: nn.Module, discriminators: Mapping[str, nn.Module], lpips: str | None
     ) -> None:
         """Hold the networks.
 
         Args:
-            generator: with the weights that training starts from.
+            generator: starts from `init_from`, where that is given.
             discriminators: by name; one optimiser trains them all.
-            ema_decay: of the generator's moving average, which is validated and exported.
+            lpips: file of LPIPS's weights, see `load_lpips`.
+
+        Raises:
+            InputError: weights that cannot be used, or an unknown kind of adversarial loss.
         """
+        settings = self.hparams
+        if settings["adversarial"] not in ADVERSARIAL:
+            choices = " or ".join(ADVERSARIAL)
+            raise InputError(f"model.adversarial={settings['adversarial']}: choose {choices}")
+        if settings["init_from"]:
+            load_generator(generator, settings["init_from"])
         self.automatic_optimization = False
         self.generator = generator
         self.average = AveragedModel(
-            generator, multi_avg_fn=partial(move_averages, ema_decay), use_buffers=True
+            generator, multi_avg_fn=partial(move_averages, settings["ema_decay"]), use_buffers=True
         ).requires_grad_(False)
         self.discriminators = nn.ModuleDict(discriminators)
+        # Held in a list: published weights are neither checkpointed nor averaged.
+        self._lpips = [load_lpips(lpips) if lpips else None]
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def lpips(self) -> nn.Module | None:
+        """On this module's device."""
+        return None if self._lpips[0] is None else self._lpips[0].to(self.device)
 
     @property
     def judges(self) -> Sequence[str]:
@@ -72,6 +95,15 @@ class AdversarialPainter(LightningModule):
             with self.toggled_optimizer(optimizer_d):
                 terms = self.discriminator_terms(batch, painted.detach())
                 self._step(optimizer_d, torch.stack(list(terms.values())).sum(), terms)
+
+    def figures(self, *columns: Tensor) -> dict[str, float]:
+        """Of what was painted; see `metrics.summarize`."""
+        row, values = columns
+        return summarize([(row, values)])
+
+    def figure_table(self, metrics: Mapping[str, Tensor], stage: str) -> str:
+        """See `metrics.figure_table`."""
+        return figure_table(metrics, stage)
 
     def _total(self, terms: dict[str, Tensor]) -> Tensor:
         return torch.stack([getattr(self.weights, n) * v for n, v in terms.items()]).sum()

@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import gaussian_filter, sobel
 from skimage.metrics import structural_similarity
 
-from xpress.models.mouth_gan.metrics import (
+from xpress.models.painting.metrics import (
     FIGURES,
     figure_table,
     gradient_magnitude,

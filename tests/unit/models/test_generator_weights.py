@@ -7,13 +7,19 @@ import torch
 from safetensors.torch import save_file
 
 from xpress.errors import InputError
+from xpress.models.generator_weights import AVERAGE, load_generator
+from xpress.models.mouth_gan.module import MouthGAN
 from xpress.models.mouth_gan.networks import MouthGenerator
-from xpress.models.mouth_gan.weights import AVERAGE, load_generator, read_generator_weights
 
 SHAPE = (4, 8, 16), (1, 1), 2
 
 
-def test_a_checkpoint_gives_the_average(tiny, tmp_path):
+def tiny(**changes) -> MouthGAN:
+    shape = dict(zip(("channels", "repeats", "expansion"), SHAPE, strict=True))
+    return MouthGAN(size=32, **{**shape, **changes})
+
+
+def test_a_checkpoint_gives_the_average(tmp_path):
     network = tiny()
     with torch.no_grad():
         for parameter in network.average.parameters():
@@ -33,11 +39,11 @@ def test_safetensors_give_the_weights_as_they_are(tmp_path):
     assert all(torch.equal(v, again.state_dict()[n]) for n, v in generator.state_dict().items())
 
 
-def test_training_starts_from_given_weights(tiny, tmp_path):
+def test_training_starts_from_given_weights(tmp_path):
     first = tiny()
     torch.save({"state_dict": first.state_dict()}, tmp_path / "first.ckpt")
     torch.manual_seed(1)
-    second = type(first)(**{**dict(first.hparams), "init_from": str(tmp_path / "first.ckpt")})
+    second = tiny(init_from=str(tmp_path / "first.ckpt"))
     for name, value in first.average.module.named_parameters():
         assert torch.equal(second.generator.get_parameter(name), value)
         assert torch.equal(second.average.module.get_parameter(name), value)
@@ -65,22 +71,22 @@ def test_files_without_a_generator_are_told(tmp_path):
         (tmp_path, "no such weights file"),
         (write("broken.ckpt", b"not a checkpoint"), "not a "),
         (write("broken.safetensors", b"not weights at all"), "not a readable weights file"),
-        (write("other.ckpt", other), "holds no mouth generator"),
-        (write("list.ckpt", [1, 2]), "holds no mouth generator"),
+        (write("other.ckpt", other), "not the weights of such a MouthGenerator"),
+        (write("list.ckpt", [1, 2]), "not the weights of such a MouthGenerator"),
         (write("trap.ckpt", {"state_dict": Trap(tmp_path / "sprung")}), "safely|not a readable"),
     ]
     for path, reason in cases:
         with pytest.raises(InputError, match=reason) as error:
-            read_generator_weights(path)
+            load_generator(MouthGenerator(*SHAPE), path)
         assert str(error.value).startswith(str(path))
         assert "\n" not in str(error.value)
     assert not (tmp_path / "sprung").exists()
 
 
-def test_another_layout_is_told(tiny, tmp_path):
+def test_another_layout_is_told(tmp_path):
     path = tmp_path / "tiny.ckpt"
     torch.save({"state_dict": tiny().state_dict()}, path)
-    with pytest.raises(InputError, match="of another generator; give the channels") as error:
+    with pytest.raises(InputError, match=r"not the weights of such a .*the channels") as error:
         load_generator(MouthGenerator((4, 8, 24), (1, 1), 2), path)
     assert "\n" not in str(error.value)
     assert AVERAGE + "shuffle.0.0.weight" in torch.load(path, weights_only=True)["state_dict"]

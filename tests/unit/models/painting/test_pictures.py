@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from xpress.models.mouth_gan.pictures import sample_grid
+from xpress.models.painting.pictures import sample_grid
 
 
 def test_columns_stand_side_by_side_and_rows_below_each_other():
