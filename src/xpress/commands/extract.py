@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 
 from xpress.commands.extract_files import WRITTEN, extract_video, write_mesh, write_track
-from xpress.commands.outputs import (
+from xpress.commands.output_files import (
     folder_beside,
     new_folders_kept_on_success,
 )
