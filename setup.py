@@ -54,6 +54,7 @@ EXTRAS = {
         "mypy>=1.15",
         "pip-audit>=2.10",
         "pre-commit>=4",
+        "pygltflib>=1.16",
         "pytest>=8.3",
         "pytest-xdist>=3.6",
         "ruff>=0.9",

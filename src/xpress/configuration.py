@@ -79,6 +79,16 @@ class EditorName(Enum):
     dft_net = "dft_net"
 
 
+class RecordingFormat(Enum):
+    """What `task=convert` writes."""
+
+    params = "params"
+    live_link = "live_link"
+    open_face = "open_face"
+    gltf = "gltf"
+    obj = "obj"
+
+
 @dataclass
 class InferOptions:
     """Every option of `infer`; the chosen task's file says which ones it takes.
@@ -86,7 +96,8 @@ class InferOptions:
     Attributes:
         job: `_target_` and arguments of the function behind the task.
         task_name: the chosen task.
-        source: video, image, camera index or `params.npz` that gives the expression.
+        source: video, image, camera index, `params.npz` or CSV of Live Link Face that gives the
+            expression.
         target: image or video that receives it.
         output: file or folder to write.
         motion: relative to the source's neutral face, or the source's expression as it is.
@@ -105,6 +116,8 @@ class InferOptions:
         overwrite: replace an output that exists.
         progress: show a progress bar.
         threads: CPU threads.
+        format: of a converted performance: params, live_link, open_face, gltf or obj; by the
+            output's suffix without it.
         refine: Gauss-Newton steps that improve a photograph's face parameters.
         weights: folder of own networks that `train … export=DIR` has written; what it lacks, and
             all without it, comes from the package.
@@ -133,6 +146,7 @@ class InferOptions:
     overwrite: bool = True
     progress: bool = True
     threads: int = field(default=2)
+    format: Optional[RecordingFormat] = None  # noqa: UP045
     refine: int = 0
     weights: Optional[str] = None  # noqa: UP045
     mark: bool = True

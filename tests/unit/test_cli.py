@@ -66,9 +66,9 @@ def run_infer_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 
 ERRORS = {
-    (): r"no task given; choose task=demo\|edit\|extract\|interpolate\|reenact",
+    (): r"no task given; choose task=convert\|demo\|edit\|extract\|interpolate\|reenact",
     ("task=renact",): "task=renact: no such task; did you mean reenact",
-    ("task=face_autoencoder",): "no such task; choose from demo, edit, extract",
+    ("task=face_autoencoder",): "no such task; choose from convert, demo, edit, extract",
     ("tsk=demo",): "tsk: no such option; did you mean task",
     ("task=reenact", "target=b"): "task=reenact needs source=… and output=…",
     ("task=reenact", *PATHS, "strenght=1"): r"strenght: no such option; did you mean strength\?",
@@ -86,7 +86,7 @@ ERRORS = {
     ("-m", "task=demo", "task=edit,demo"): "chosen twice; choose one",
     ("task=demo", "hydra/job_logging=foo"): "hydra/job_logging=foo: no such choice",
     ("-m", "task=demo", "strenght=1,2"): "strenght: no such option",
-    ("--cfg", "job", "task=foo"): "task=foo: no such choice; choose from demo, edit, extract",
+    ("--cfg", "job", "task=foo"): "task=foo: no such choice; choose from convert, demo, edit, extract",
     ("--cfg", "job", "--info"): "Only one of",
 }
 

@@ -8,19 +8,16 @@ from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from xpress.commands.overlay import Overlay
 from xpress.commands.pipeline import StageTimes, prefetch, progress_bar
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.performance import Performance
 from xpress.media.label import Label
 from xpress.media.sources import VideoSource
 from xpress.media.video import VideoWriter
-from xpress.morphable.action_units import ACTION_UNIT_NAMES
 from xpress.morphable.io.obj import write_obj
-from xpress.structures import FaceParameters
 
 WRITTEN = re.compile(r"(face\d+(/|$))?(params\.npz|mesh\.obj|overlay\.png|overlay\.mp4)?")
 """Paths in the output of what is written here, now or at another time."""
@@ -66,21 +63,8 @@ def extract_video(
 def write_track(
     reader: FaceReader, folder: Path, track: Sequence[FaceSample | None], fps: Fraction
 ) -> None:
-    """`params.npz`: frames without a face repeat the last one, those before the first its."""
-    last = next(item for item in track if item is not None)
-    held = []
-    for item in track:
-        last = last if item is None else item
-        held.append(last)
-    FaceParameters.cat([face.parameters for face in held]).save(
-        folder / "params.npz",
-        landmarks68=np.array([face.landmarks68 for face in held], np.float32),
-        contours=np.array([face.contours for face in held], np.float32),
-        detected=np.array([item is not None for item in track]),
-        action_units=reader.action_units(np.array([f.expression for f in held])).astype("f4"),
-        action_unit_names=np.array(ACTION_UNIT_NAMES),
-        fps=np.array([fps.numerator, fps.denominator]),
-    )
+    """`params.npz`, see `Performance.of_faces`."""
+    Performance.of_faces(track, fps).save(folder / "params.npz", reader.action_units)
 
 
 def write_mesh(reader: FaceReader, path: Path, face: FaceSample) -> None:

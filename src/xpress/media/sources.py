@@ -17,6 +17,7 @@ from safetensors import safe_open
 from xpress.errors import InputError
 from xpress.media.cameras import Camera
 from xpress.media.images import is_image, read_image
+from xpress.media.live_link import read_live_link
 from xpress.media.video_reader import VideoReader
 from xpress.structures import FaceParameters
 from xpress.whole_files import local_path
@@ -154,13 +155,31 @@ class ParameterSource(FrameSource):
         raise InputError(f"{self.path}: holds face parameters, not pictures; give a photo or video")
 
 
+class BlendshapeSource(FrameSource):
+    """A `recording` of ARKit's blendshapes, no pictures."""
+
+    kind: ClassVar[Kind] = "parameters"
+
+    def __init__(self, path: Path) -> None:
+        """Read it; raises `InputError` as `read_live_link` does."""
+        self.path = path
+        self.name = str(path)
+        self.recording = read_live_link(path)
+        self.frame_count = len(self.recording)
+        self.fps = self.recording.fps
+
+    def timed(self) -> Iterator[tuple[Fraction, UInt8[np.ndarray, "H W 3"]]]:
+        """There are no pictures: raises `InputError`, so that a wrong target is told."""
+        raise InputError(f"{self.path}: holds blendshapes, not pictures; give a photo or video")
+
+
 PathLike = str | os.PathLike
 
 
 def open_source(
     source: str | os.PathLike | int,
-) -> ImageSource | VideoSource | CameraSource | ParameterSource:
-    """Open a photo, video, parameter file or, by number, a camera.
+) -> ImageSource | VideoSource | CameraSource | ParameterSource | BlendshapeSource:
+    """Open a photo, video, recording (parameters, or a CSV of Live Link Face) or camera (number).
 
     The content decides, not the suffix: a PNG named .jpg is a photo, a text named .mp4 is an
     error. GIF animations are videos.
@@ -178,6 +197,8 @@ def open_source(
         raise InputError(f"{path}: is a folder; name a photo or video in it")
     if _holds_parameters(path):
         return ParameterSource(path)
+    if path.suffix.lower() == ".csv":
+        return BlendshapeSource(path)
     if is_image(path) or path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"):
         return ImageSource(path)
     return VideoSource(path)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from xpress.errors import InputError
 from xpress.extraction.detection import Detector
 from xpress.extraction.encoder import Extractor
 from xpress.extraction.face_reader import FaceReader, Image, TimedFrames, read_picture
 from xpress.extraction.face_sample import FaceSample, Timed
-from xpress.media.sources import FrameSource, ImageSource, ParameterSource, open_source
+from xpress.extraction.performance import Performance
+from xpress.media.sources import (
+    BlendshapeSource,
+    FrameSource,
+    ImageSource,
+    ParameterSource,
+    open_source,
+)
 from xpress.morphable.expression_geometry import ExpressionGeometry
 from xpress.morphable.face_model import LinearFaceModel
 from xpress.morphable.landmarks.face_landmarks import FaceLandmarks
@@ -103,24 +108,14 @@ class Reenactor(FaceReader):
         if source_neutral is not None:
             face = self.find(source_neutral, name="source_neutral")[0]
             rest = self.geometry.measure(face.expression, face.identity)
-        if isinstance(source, ParameterSource):
-            self._check_sizes(source)
-            faces: Iterable[Timed] = _recorded(source)
+        if isinstance(source, ParameterSource | BlendshapeSource):
+            faces: Iterable[Timed] = Performance.recorded(source, self.model).faces()
         elif isinstance(source, ImageSource):
             faces = [(Fraction(0), self.find(source.image, name=source.name)[0])]
         else:
             faces = self.track(source.timed() if frames is None else frames, smoothing)
         still = source.frame_count == 1
         return drive(faces, self.resting, source.name, rest, still)
-
-    def _check_sizes(self, source: ParameterSource) -> None:
-        parameters = source.parameters
-        sizes = (parameters.identity.shape[1], parameters.expression.shape[1])
-        if sizes != self.model.sizes[:2]:
-            raise InputError(
-                f"{source.name}: has {sizes[0]} identity and {sizes[1]} expression coefficients, "
-                f"the face model {self.model.sizes[0]} and {self.model.sizes[1]}; extract it again"
-            )
 
     def target_animator(self, options: ReenactmentOptions) -> TargetAnimator:
         """What animates the target's pictures."""
@@ -176,14 +171,3 @@ class Reenactor(FaceReader):
             if opened.frame_count == 1:
                 return animator.render(next(iter(driver)))
         return map(animator.render, driver)
-
-
-def _recorded(source: ParameterSource) -> Iterator[Timed]:
-    """A recording as tracked faces; its landmarks are not needed."""
-    parameters = source.parameters
-    arrays: dict[str, Any] = {n: array.astype(float) for n, array in vars(parameters).items()}
-    nowhere = {"landmarks68": np.zeros((68, 2)), "contours": np.zeros((138, 2))}
-    for number in range(len(parameters)):
-        row = {name: array[number] for name, array in arrays.items()} | nowhere
-        row["scale"] = float(row["scale"])
-        yield number / source.fps, FaceSample(**row)
