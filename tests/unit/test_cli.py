@@ -86,7 +86,7 @@ ERRORS = {
     ("-m", "task=demo", "task=edit,demo"): "chosen twice; choose one",
     ("task=demo", "hydra/job_logging=foo"): "hydra/job_logging=foo: no such choice",
     ("-m", "task=demo", "strenght=1,2"): "strenght: no such option",
-    ("--cfg", "job", "task=foo"): "task=foo: no such choice; choose from convert, demo, edit, extract",
+    ("--cfg", "job", "task=foo"): "task=foo: no such choice; choose from convert, demo, edit",
     ("--cfg", "job", "--info"): "Only one of",
 }
 

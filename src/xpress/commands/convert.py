@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from xpress.media.sources import (
 )
 from xpress.morphable.action_units import ActionUnits
 from xpress.morphable.face_model import FaceModel
+from xpress.whole_files import local_path
 
 PathLike = str | os.PathLike
 
@@ -39,6 +41,8 @@ FORMATS = {
     "obj": ("",),
 }
 """What can be written, with the suffixes of each; the first format of a suffix is its default."""
+
+_MESHES = re.compile(r"frame_\d+\.obj")
 
 
 def convert(
@@ -74,10 +78,10 @@ def convert(
         raise InputError("face=all: task=convert writes one face; give largest or an index")
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
-        kind = _format(Path(output), format)
+        kind = _format(local_path(output), format)
         opened = stack.enter_context(open_source(source))
         if kind == "obj":
-            place = stack.enter_context(folder_beside(Path(output), overwrite))
+            place = stack.enter_context(folder_beside(local_path(output), overwrite, _MESHES))
         else:
             place = check_output(output, [source], overwrite)
         recording = isinstance(opened, ParameterSource | BlendshapeSource)

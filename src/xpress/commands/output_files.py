@@ -67,7 +67,7 @@ def folder_beside(folder: Path, overwrite: bool, own: Pattern[str]) -> Iterator[
         own: matches the paths in it, with `/`, of what the task writes.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; task=extract writes into a folder")
+        raise InputError(f"{folder}: is a file; name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise InputError(f"{folder}: is not empty; give overwrite=true or another folder")
     partial = PartialOutput(folder, folder=True)

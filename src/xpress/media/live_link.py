@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from xpress.errors import InputError
-from xpress.media.files import written_beside
+from xpress.whole_files import written_beside
 
 _EYE = ("Blink", "LookDown", "LookIn", "LookOut", "LookUp", "Squint", "Wide")
 _SIDES = ("Left", "Right")

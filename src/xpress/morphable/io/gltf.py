@@ -18,11 +18,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
-from xpress.media.files import written_beside
 from xpress.morphable.face_model import FaceModel
 from xpress.morphable.io.arkit import arkit_name
 from xpress.morphable.io.texture_atlas import atlas_coordinates, bake_atlas
 from xpress.structures import FaceParameters
+from xpress.whole_files import written_beside
 
 METRES = 0.01
 """Of a unit of model space."""

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
-from xpress.media.files import written_beside
 from xpress.morphable.action_units import ACTION_UNITS
+from xpress.whole_files import written_beside
 
 INTENSITY = 5.0
 """OpenFace's largest intensity, E of the Facial Action Coding System."""
