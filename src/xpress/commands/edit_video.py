@@ -20,8 +20,10 @@ from xpress.media.label import Label
 from xpress.media.sources import VideoSource
 from xpress.media.video import VideoWriter
 from xpress.provenance.watermark import Marker, unmarked
+from xpress.transfer.fading import fading
 
 _Tracked = tuple[Fraction, np.ndarray, list[FaceSample | None]]
+_Shared = tuple[Fraction, np.ndarray, list[tuple[FaceSample, float] | None]]
 
 
 class EditJob:
@@ -93,7 +95,7 @@ class EditJob:
     def _chose(self, choice: FaceChoice) -> None:
         self.choice = choice
 
-    def _tracked(self) -> Iterator[_Tracked]:
+    def _tracked(self) -> Generator[_Tracked, None, None]:
         with closing(prefetch(self.times.over("decode", self.source.timed()))) as frames:
             yield from self.times.over(
                 "extract",
@@ -107,23 +109,26 @@ class EditJob:
         for _ in range(self.workers):
             idle.put(FaceEdits(self.editor.editors, self.units))
 
-        def draw(frame: _Tracked) -> tuple[Fraction, np.ndarray]:
-            time, image, faces = frame
-            if not any(face is not None for face in faces):
+        def draw(frame: _Shared) -> tuple[Fraction, np.ndarray]:
+            time, image, shown = frame
+            faces = [None if item is None else item[0] for item in shown]
+            seen = [face for face in faces if face is not None]
+            if not seen:
                 return time, image
             edits = idle.get()
             try:
                 with self.times.measure("edit"):
-                    edited = edits(image, faces).image
-                    seen = [face for face in faces if face is not None]
+                    shares = [0.0 if item is None else item[1] for item in shown]
+                    edited = edits(image, faces, shares).image
                     return time, self.marker(image, edited, seen)
             finally:
                 idle.put(edits)
 
         return ordered_map(draw, self._counted(), self.workers)
 
-    def _counted(self) -> Iterator[_Tracked]:
-        with closing(prefetch(self._tracked())) as frames:
+    def _counted(self) -> Iterator[_Shared]:
+        shared = fading(self._tracked(), lambda face, share: (face, share))
+        with closing(prefetch(shared)) as frames:
             for frame in frames:
                 self.without += not any(face is not None for face in frame[2])
                 yield frame

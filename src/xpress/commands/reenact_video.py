@@ -22,8 +22,9 @@ from xpress.media.video import VideoWriter
 from xpress.provenance.watermark import Marker, unmarked
 from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
-from xpress.reenactment.target_video import PingPongVideo, TargetAnimator, TargetFace, fading
+from xpress.reenactment.target_video import PingPongVideo, TargetAnimator, TargetFace
 from xpress.transfer.driver import DriverFrame
+from xpress.transfer.fading import fading
 from xpress.transfer.resting_face import LOOK_AHEAD
 
 
@@ -169,7 +170,7 @@ class VideoJob:
         longest = (driving.frame_count or 0) / driving.fps
         shorter = (driven.frame_count or 0) / driven.fps < longest
         frames = target_frames(self.reenactor, driven, self.options, self._chose)
-        return PingPongVideo(fading(frames), keep=shorter)
+        return PingPongVideo(fading(frames, TargetFace.faded), keep=shorter)
 
     def _chose(self, choice: FaceChoice) -> None:
         self.choice = choice

@@ -42,7 +42,11 @@ class Editor(Protocol):
     name: str
 
     def edit(
-        self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, units: Mapping[str, float]
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        face: FaceSample,
+        units: Mapping[str, float],
+        share: float = 1.0,
     ) -> EditedPicture:
         """The picture with some units of a face changed.
 
@@ -51,6 +55,7 @@ class Editor(Protocol):
             face: of that picture, in its pixels.
             units: absolute intensities in [0, 1] as `parse_action_units` returns them; units that
                 are not named stay as they are read from the face.
+            share: of the way from the face's own expression there, in [0, 1].
         """
 
     def towards(

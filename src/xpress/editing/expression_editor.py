@@ -138,16 +138,28 @@ class FaceEdits:
         self._editors: list[Editor] = []
         self._units = units
 
-    def __call__(self, image: Image, faces: Sequence[FaceSample | None]) -> EditedPicture:
-        """The picture with its faces edited one after the other; None is out of sight."""
+    def __call__(
+        self,
+        image: Image,
+        faces: Sequence[FaceSample | None],
+        shares: Sequence[float] | None = None,
+    ) -> EditedPicture:
+        """The picture with its faces edited one after the other.
+
+        Args:
+            image: RGB.
+            faces: None is out of sight.
+            shares: of the way that each face goes, 1 by default; see `Editor.edit`.
+        """
         result = EditedPicture.nothing(image)
         while len(self._editors) < len(faces):
             self._editors.append(self._make())
-        for editor, face in zip(self._editors, faces, strict=False):
+        shares = [1.0] * len(faces) if shares is None else shares
+        for editor, face, share in zip(self._editors, faces, shares, strict=False):
             if face is not None:
                 window = FaceWindow.around(face, *image.shape[:2])
                 picture = window.cut(result.image)
-                edited = editor.edit(picture, window.shifted(face), self._units)
+                edited = editor.edit(picture, window.shifted(face), self._units, share)
                 result.image[window.place] = edited.image
                 changed = result.changed[window.place]
                 np.maximum(changed, edited.changed, out=changed)

@@ -40,10 +40,17 @@ class MorphableEditor:
         self._face: FaceSample | None = None
 
     def edit(
-        self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, units: Mapping[str, float]
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        face: FaceSample,
+        units: Mapping[str, float],
+        share: float = 1.0,
     ) -> EditedPicture:
         """As `Editor.edit`; units may be one-sided (AU45_L)."""
-        return self.edit_expression(image, face, self.solver(face.expression, units))
+        own, wanted = face.expression, self.solver(face.expression, units)
+        return self.edit_expression(
+            image, face, wanted if share == 1 else own + share * (wanted - own)
+        )
 
     def edit_units(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, units: Float[np.ndarray, "17"]

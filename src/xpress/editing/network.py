@@ -90,14 +90,19 @@ class NetworkEditor:
             )
 
     def edit(
-        self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, units: Mapping[str, float]
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        face: FaceSample,
+        units: Mapping[str, float],
+        share: float = 1.0,
     ) -> EditedPicture:
         """As `Editor.edit`.
 
         Raises:
             InputError: one side of a unit is wanted.
         """
-        return self.edit_units(image, face, unit_vector(units, self._own(face)))
+        own = self._own(face)
+        return self.edit_units(image, face, own + share * (unit_vector(units, own) - own))
 
     def towards(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, other: FaceSample, step: float

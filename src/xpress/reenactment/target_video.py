@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,12 +17,9 @@ from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.face_window import FaceWindow
 from xpress.morphable.expression_geometry import MeasuredExpression
 from xpress.structures import FaceParameters
-from xpress.transfer.driver import EASE, DriverFrame, eased
+from xpress.transfer.driver import DriverFrame
 from xpress.transfer.expression_transfer import ExpressionTransfer
 from xpress.whole_files import scratch_folder
-
-HELD = 8
-"""Frames of a target video that are read ahead at most; each is a whole picture."""
 
 
 @runtime_checkable
@@ -45,12 +40,16 @@ class TargetFace:
     Attributes:
         face: as it is in the picture.
         rest: what counts as its resting expression.
-        share: how far it follows the source, in [0, 1]; see `fading`.
+        share: how far it follows the source, in [0, 1]; see `transfer.fading`.
     """
 
     face: FaceSample
     rest: MeasuredExpression
     share: float = 1.0
+
+    def faded(self, share: float) -> TargetFace:
+        """The same face with another share."""
+        return replace(self, share=share)
 
 
 _Frame = tuple[Fraction, UInt8[np.ndarray, "H W 3"], list[TargetFace | None]]
@@ -107,40 +106,6 @@ class TargetAnimator:
         own = rested.face.expression
         moved = self.transfer(driver.measured, driver.rest, rested.rest, own)
         return moved if rested.share == 1 else own + rested.share * (moved - own)
-
-
-def fading(frames: Generator[_Frame, None, None]) -> TargetFrames:
-    """Frames whose faces fade in after others that do not show them, and out before such.
-
-    Args:
-        frames: in order of time; as many are read ahead as the fading out takes, `HELD` at most.
-    """
-    ahead: deque[_Frame] = deque()
-    gone: dict[int, Fraction] = {}
-    with closing(frames):
-        for frame in frames:
-            ahead.append(frame)
-            if frame[0] - ahead[0][0] >= EASE or len(ahead) > HELD:
-                yield _faded(ahead, gone)
-        while ahead:
-            yield _faded(ahead, gone)
-
-
-def _faded(ahead: deque[_Frame], gone: dict[int, Fraction]) -> _Frame:
-    """The first frame that waits, with each face's share; `gone` is when each was missed last."""
-    slots = max(len(faces) for _, _, faces in ahead)
-    time, image, faces = ahead.popleft()
-    shown: list[TargetFace | None] = []
-    for slot in range(slots):
-        face = faces[slot] if slot < len(faces) else None
-        if face is None:
-            gone[slot] = time
-        else:
-            missing = [t for t, _, f in ahead if slot >= len(f) or f[slot] is None]
-            near = [abs(t - time) for t in (*missing[:1], *([gone[slot]] if slot in gone else []))]
-            face = replace(face, share=min(map(eased, near), default=1.0))
-        shown.append(face)
-    return time, image, shown[: len(faces)]
 
 
 class PingPongVideo:

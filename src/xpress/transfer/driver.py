@@ -11,10 +11,8 @@ import numpy as np
 from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.morphable.expression_geometry import MeasuredExpression
+from xpress.transfer.fading import eased
 from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
-
-EASE = Fraction(1, 5)
-"""Seconds over which a face that comes back takes over from what was held without it."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,6 @@ def drive(
             measured = resting.geometry.measure(face.expression, face.identity)
             given = measured if gone is None else held.towards(measured, eased(time - gone))
         yield DriverFrame(time, given, rest, face is not None)
-
-
-def eased(since: Fraction) -> float:
-    """Share of what comes, 0 to 1 without a jump in speed, `since` seconds after it was gone."""
-    x = min(max(float(since / EASE), 0.0), 1.0)
-    return x * x * (3 - 2 * x)
 
 
 def _chain(waiting: list[Timed], stream: Iterator[Timed]) -> Iterator[Timed]:

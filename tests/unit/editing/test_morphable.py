@@ -77,6 +77,16 @@ def test_the_animator_shows_the_expression_and_takes_a_target_once(editor):
     assert edited.changed.sum() == edited.changed[2, 3] == 1
 
 
+def test_half_a_share_is_half_the_way(editor):
+    own = face(0)
+    expressions = []
+    for share in (0.5, 1.0):
+        editor.edit(IMAGE, own, {"AU12": 0.9, "AU26": 0.6}, share)
+        expressions.append(editor._animator.expression - own.expression)
+    np.testing.assert_allclose(expressions[0], expressions[1] / 2, atol=1e-6)
+    assert not editor.edit(IMAGE, own, {"AU12": 0.9}, 0.0).changed.any()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_complete_blink_shuts_whoevers_eyes(editor, seed):
     own = face(seed, eyeWide_L=0.6)

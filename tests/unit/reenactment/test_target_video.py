@@ -10,7 +10,7 @@ from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_window import FaceWindow
 from xpress.media.images import read_image
-from xpress.reenactment.target_video import PingPongVideo, TargetAnimator, TargetFace, fading
+from xpress.reenactment.target_video import PingPongVideo, TargetAnimator, TargetFace
 from xpress.transfer.driver import DriverFrame
 from xpress.transfer.expression_transfer import ExpressionTransfer
 
@@ -115,25 +115,6 @@ def test_without_a_face_the_picture_passes(animator, model, geometry):
     frame = animator.render(DriverFrame(Fraction(0), still, still))
     np.testing.assert_array_equal(frame, image)
     assert frame is not image
-
-
-def test_faces_fade_in_and_out_where_the_target_loses_them(world, geometry, model):
-    """From frame to frame the share moves by less than a half, and it is whole in between."""
-    rest = geometry.measure(np.zeros(model.sizes[1]), np.zeros(model.sizes[0]))
-    face = TargetFace(world.sample(80, 80), rest)
-    seen = [False] * 3 + [True] * 20 + [False] * 4 + [True] * 20
-    image = np.zeros((160, 160, 3), np.uint8)
-    frames = (
-        (Fraction(i, 25), image, [face if here else None] if i else [])
-        for i, here in enumerate(seen)
-    )
-    got = list(fading(frames))
-    assert [time for time, _, _ in got] == [Fraction(i, 25) for i in range(len(seen))]
-    share = np.array([f[0].share if f and f[0] is not None else 0.0 for _, _, f in got])
-    assert [bool(s) for s in share] == seen
-    assert np.abs(np.diff(share)).max() < 0.35
-    assert share[10] == share[-1] == 1
-    assert share[3] == pytest.approx(share[22]) == pytest.approx(share[27])
 
 
 def test_half_a_share_is_half_the_motion(animator, world, geometry, model):

@@ -6,7 +6,8 @@ import pytest
 from xpress.errors import InputError
 from xpress.morphable.expression_geometry import MeasuredExpression
 from xpress.morphable.signals import SIGNALS
-from xpress.transfer.driver import EASE, drive
+from xpress.transfer.driver import drive
+from xpress.transfer.fading import EASE
 from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
 
 FPS = Fraction(25)
