@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from common import machine
 from encoders import Measured, open_encoder
-from xpress.data_modules.faces.data_module import held_out
+from xpress.data_modules.pack_data_module import held_out
 
 from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample
@@ -121,7 +121,7 @@ def main() -> None:
         measured = open_encoder(options.weights, options.morphable)
         for name in ("faces-train", "video-faces-train"):
             records = read_records(options.data / f"{name}.parquet")
-            out = np.flatnonzero(held_out(records.identities, records.keys, HOLDOUT))
+            out = np.flatnonzero(held_out(records.people, HOLDOUT))
             rows = evenly(out, options.pictures)
             gain(measured, records, rows, options.steps, settings)
     except InputError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from xpress.data_modules.resumable import ResumableSampler
 
@@ -26,7 +26,7 @@ class FaceSampler(ResumableSampler):
 
     def __init__(
         self,
-        weights: np.ndarray | None,
+        weights: Float[np.ndarray, " N"] | None,
         real: int,
         synthetic: int = 0,
         synthetic_ratio: float = 0.0,
@@ -59,8 +59,8 @@ class FaceSampler(ResumableSampler):
         return torch.cat(mixed)
 
     def _draw(
-        self, rows: int, per_batch: int, weights: torch.Tensor | None, generator: torch.Generator
-    ) -> torch.Tensor:
+        self, rows: int, per_batch: int, weights: Tensor | None, generator: torch.Generator
+    ) -> Int[Tensor, "M P"]:
         batches = self.rows // self.batch_size
         count = batches * per_batch
         if count == 0:
@@ -71,3 +71,30 @@ class FaceSampler(ResumableSampler):
             rounds = -(-count // rows)
             drawn = torch.cat([torch.randperm(rows, generator=generator) for _ in range(rounds)])
         return drawn[:count].view(batches, per_batch)
+
+
+class WeightedSampler(ResumableSampler):
+    """Rows in proportion to weights, drawn with replacement.
+
+    Args:
+        weights: of the rows.
+        batch_size: see `ResumableSampler`.
+        seed: see `ResumableSampler`.
+        rank: see `ResumableSampler`.
+        world_size: see `ResumableSampler`.
+    """
+
+    def __init__(
+        self,
+        weights: Float[np.ndarray, " N"],
+        batch_size: int,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        super().__init__(len(weights), batch_size, seed, rank, world_size)
+        self.weights = torch.as_tensor(weights, dtype=torch.double)
+
+    def order(self, generator: torch.Generator) -> Int[Tensor, " N"]:
+        """Rows of one epoch."""
+        return torch.multinomial(self.weights, self.rows, replacement=True, generator=generator)

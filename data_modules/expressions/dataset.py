@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from xpress.data_modules.augment import A, Augment, canonical_crop, cut_flipped
 from xpress.data_modules.expressions.rows import ExpressionRows
+from xpress.data_modules.raw_batch import RawBatch, colors
 from xpress.data_modules.resumable import SeededRow, row_generator
 
 from xpress.batches import ExpressionBatch
 from xpress.packs.edit_pairs import PairRows, cut_flow
-from xpress.structures import ArrayStruct
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ExpressionAugment(Augment):
 
 
 @dataclass(frozen=True)
-class RawExpressions(ArrayStruct):
+class RawExpressions(RawBatch):
     """`ExpressionBatch` as workers hand it over: uint8 RGB (B, H, W, 3), flow (B, H, W, 2)."""
 
     image: UInt8[Tensor, "B H W 3"]
@@ -63,20 +63,8 @@ class RawExpressions(ArrayStruct):
     flow: Float[Tensor, "B H W 2"] | None
     has_teacher: Bool[Tensor, " B"]
 
-    def __len__(self) -> int:
-        return self.image.shape[0]
-
-    def pin_memory(self, device: str | None = None) -> RawExpressions:
-        """Called by `DataLoader(pin_memory=True)`."""
-        del device
-        return self.map(Tensor.pin_memory)
-
     def finish(self) -> ExpressionBatch:
         """Floats in [0, 1], channels-last in memory, on the device the batch is on."""
-
-        def colors(image: Tensor) -> Tensor:
-            return image.permute(0, 3, 1, 2).float().div_(255)
-
         return ExpressionBatch(
             image=colors(self.image),
             action_units=self.action_units,
@@ -202,8 +190,3 @@ class ExpressionDataset(Dataset):
         if self.augment is not None:
             target = target + rng.uniform(-self.noise, self.noise, len(target))
         return target.clip(0, 1).astype(np.float32)
-
-
-def as_made(batch: RawExpressions) -> RawExpressions:
-    """For loaders: `ExpressionDataset.__getitems__` has made the batch already."""
-    return batch

@@ -45,6 +45,11 @@ class ExpressionRows:
     def __len__(self) -> int:
         return len(self.units)
 
+    @property
+    def people(self) -> list[str]:
+        """Who is shown in each row."""
+        return self.records.people
+
     def select(self, rows: Int64[np.ndarray, " M"]) -> ExpressionRows:
         """The rows of an index array, in its order."""
         pixels = SelectedPixels(self.pixels, rows)

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 from xpress.data_modules.eyes.rows import EyeRows
+from xpress.data_modules.raw_batch import RawBatch, colors
 from xpress.data_modules.resumable import row_generator
 
 from xpress.batches import EyeBatch
@@ -26,7 +27,6 @@ from xpress.media.eye_crop import (
     painted_region,
     transform,
 )
-from xpress.structures import ArrayStruct
 
 SHUT, OPEN = 0.06, 0.14
 """Area between the lids over the squared width: closed below, open above."""
@@ -70,7 +70,7 @@ class EyeAugment:
 
 
 @dataclass(frozen=True)
-class RawEyes(ArrayStruct):
+class RawEyes(RawBatch):
     """`EyeBatch` as workers hand it over: uint8 RGB (B, H, W, 3)."""
 
     image: UInt8[Tensor, "B H W 3"]
@@ -79,20 +79,9 @@ class RawEyes(ArrayStruct):
     flow: Float[Tensor, "B H W 2"]
     row: Int[Tensor, " B"]
 
-    def __len__(self) -> int:
-        return self.image.shape[0]
-
-    def pin_memory(self, device: str | None = None) -> RawEyes:
-        """Called by `DataLoader(pin_memory=True)`."""
-        del device
-        return self.map(Tensor.pin_memory)
-
     def finish(self) -> EyeBatch:
         """Floats in [0, 1], channels-last in memory, on the device the batch is on."""
-        image, reference = (
-            picture.permute(0, 3, 1, 2).float().div_(255)
-            for picture in (self.image, self.reference)
-        )
+        image, reference = colors(self.image), colors(self.reference)
         region = torch.from_numpy(painted_region()).to(image).expand(len(self), 1, -1, -1)
         flow = self.flow.permute(0, 3, 1, 2)
         return EyeBatch(image, reference, self.maps, flow, region, self.row)
@@ -172,11 +161,6 @@ class EyePairs(Dataset):
     def __getitems__(self, indices: Sequence[int]) -> RawEyes:
         """A batch."""
         return stacked([_plain(self.rows, *self.pairs[index]) for index in indices], indices)
-
-
-def as_made(batch: RawEyes) -> RawEyes:
-    """For loaders: the datasets' `__getitems__` have made the batch already."""
-    return batch
 
 
 def stacked(made: Sequence[tuple[np.ndarray, ...]], indices: Sequence[int]) -> RawEyes:

@@ -47,6 +47,11 @@ class EyeRows:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def people(self) -> list[str]:
+        """Who is shown in each row."""
+        return self.identity.tolist()
+
     def select(self, rows: Int[np.ndarray, " M"]) -> EyeRows:
         """Some of them, in the given order."""
         images = [self.images[row] for row in rows]

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
-from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader
 from xpress.data_modules.augment import Augment
-from xpress.data_modules.faces.batch import RawFaces
-from xpress.data_modules.faces.dataset import (
-    FaceDataset,
-    FaceSource,
-    identity_collate,
-    seed_worker,
-)
-from xpress.data_modules.faces.streams import FaceMaker, FaceStreams, part_of
-from xpress.data_modules.resumable import ResumableLoader, resumable_loader
+from xpress.data_modules.faces.dataset import FaceDataset, FaceSource, seed_worker
+from xpress.data_modules.faces.streams import FaceMaker, FaceStreams
+from xpress.data_modules.pack_data_module import PackDataModule, PackWeights, Paths, held_out
 from xpress.data_modules.sampling import FaceSampler
 from xpress.data_modules.streaming.groups import RowGroup, groups_to_stream
-from xpress.data_modules.streaming.stream import RowStream, StreamLoader
+from xpress.data_modules.streaming.stream import RowStream
 
-from xpress.batches import FaceBatch
 from xpress.errors import InputError
 from xpress.packs import read_records
 from xpress.packs.blendshapes import load_scores
 from xpress.packs.expression_balance import expression_weights
 from xpress.packs.fitted_parameters import load_fits
 from xpress.packs.pixels import load_pixels
-from xpress.packs.shards import source_name
 
 log = logging.getLogger(__name__)
-
-Paths = Sequence[str | os.PathLike] | Mapping[str, str | os.PathLike]
 
 
 @runtime_checkable
@@ -62,15 +49,10 @@ class SyntheticSource(Protocol):
         ...  # pragma: no cover
 
 
-class LandmarkFacesDataModule(LightningDataModule):
+class LandmarkFacesDataModule(PackDataModule):
     """Batches of `FaceBatch` from landmarked pictures.
 
-    The loaders' workers hand over uint8; Lightning calls `on_after_batch_transfer`, which makes
-    the float `FaceBatch`. Who iterates a loader by hand calls `raw.finish()`.
-
-    While fitting, validation runs on people held out of `train` (`val_names` is `["holdout"]`),
-    so that the `val` packs choose nothing; `trainer.validate` runs on `val`, `trainer.test` on
-    `test`, one loader a pack in the order of `val_names` and `test_names`.
+    Who iterates a loader by hand calls `raw.finish()`.
 
     Args:
         train: packs, CSV files or folders (see `xpress.packs`).
@@ -88,7 +70,7 @@ class LandmarkFacesDataModule(LightningDataModule):
         negatives: share of training crops that miss the face.
         augment: how training crops vary.
         balance: draw rare expressions up to six times as often.
-        pack_weights: multiplies the sampling weight of each entry of `train` (needs `balance`).
+        pack_weights: see `PackDataModule`.
         synthetic: rendered faces to mix in.
         synthetic_ratio: their share of every training batch.
         epoch_size: rows of a training epoch, synthetic ones included.
@@ -115,7 +97,7 @@ class LandmarkFacesDataModule(LightningDataModule):
         negatives: float = 0.06,
         augment: Augment | None = None,
         balance: bool = True,
-        pack_weights: Sequence[float] | None = None,
+        pack_weights: PackWeights | None = None,
         synthetic: SyntheticSource | None = None,
         synthetic_ratio: float = 0.25,
         epoch_size: int | None = None,
@@ -125,46 +107,34 @@ class LandmarkFacesDataModule(LightningDataModule):
         shuffle_rows: int = 8192,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        if not 0 <= holdout < 1 or not 0 <= negatives < 1 or not 0 <= synthetic_ratio <= 1:
-            raise InputError("data: holdout, negatives and synthetic_ratio are shares below 1")
+        super().__init__(
+            train,
+            val,
+            test,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            holdout=holdout,
+            pack_weights=pack_weights,
+            pin_memory=pin_memory,
+            seed=seed,
+        )
+        if not 0 <= negatives < 1 or not 0 <= synthetic_ratio <= 1:
+            raise InputError("data: negatives and synthetic_ratio are shares below 1")
         if validate_on not in ("holdout", "val"):
             raise InputError(f"data.validate_on={validate_on}: choose holdout or val")
-        self.paths = {"train": _named(train), "val": _named(val), "test": _named(test or val)}
-        self.image_size, self.batch_size, self.num_workers = image_size, batch_size, num_workers
-        self.holdout, self.validate_on = holdout, validate_on
+        self.image_size, self.validate_on = image_size, validate_on
         self.fits, self.negatives = fits, negatives
         self.blendshapes = list(blendshapes)
         self.augment = augment or Augment()
-        self.balance, self.epoch_size = balance, epoch_size
-        self.pack_weights = None if pack_weights is None else list(pack_weights)
-        if self.pack_weights and len(self.pack_weights) != len(self.paths["train"]):
-            raise InputError(f"data.pack_weights: give {len(self.paths['train'])}, one a pack")
+        self.balance, self.epoch_size, self.cache = balance, epoch_size, cache
         self.synthetic, self.synthetic_ratio = synthetic, synthetic_ratio
-        self.cache, self.pin_memory, self.seed = cache, pin_memory, seed
         self.streaming, self.shuffle_rows = streaming, shuffle_rows
-        self.train_set: FaceDataset | RowStream | None = None
-        self.holdout_set: FaceDataset | RowStream | None = None
-        self.eval_sets: dict[str, FaceDataset | RowStream] = {}
-        self._sampler: Callable[[int, int], FaceSampler] | None = None
-        self._stage = "fit"
 
-    @property
-    def val_names(self) -> list[str]:
-        """Names of the loaders `val_dataloader` returns, in order."""
-        if self._stage == "fit" and self.validate_on == "holdout":
-            return ["holdout"] if self.holdout > 0 else []
-        return list(self.paths["val"])
-
-    @property
-    def test_names(self) -> list[str]:
-        """Names of the loaders `test_dataloader` returns, in order."""
-        return list(self.paths["test"])
+    start_worker = staticmethod(seed_worker)
 
     def prepare_data(self) -> None:
         """Render synthetic faces, if some are wanted. Lightning calls it in one process."""
-        fitting = self.trainer is None or self.trainer.state.fn == "fit"
-        if self.synthetic is not None and fitting:
+        if self.synthetic is not None and self.fitting:
             self.synthetic.limit = self._shown()
             self.synthetic.prepare_data()
 
@@ -178,52 +148,24 @@ class LandmarkFacesDataModule(LightningDataModule):
         per_batch = math.ceil(self.synthetic_ratio * self.batch_size)
         return max(1, epochs * batches * per_batch * self.trainer.world_size)
 
-    def setup(self, stage: str = "fit") -> None:
-        """Read what the stage needs; called again, it reads nothing twice."""
-        self._stage = stage
-        if stage == "fit" and self.train_set is None:
-            self._setup_fit()
-        part = ""
-        if stage == "validate" or (stage == "fit" and self.validate_on == "val"):
-            part = "val"
-        elif stage in ("test", "predict"):
-            part = "test"
-        for path in self.paths.get(part, {}).values():
-            if str(path) not in self.eval_sets:
-                self.eval_sets[str(path)] = self._eval_set(path)
-
-    def _eval_set(self, path: str | os.PathLike) -> FaceDataset | RowStream:
+    def evaluation_set(self, path: str | os.PathLike) -> FaceDataset | RowStream:
+        """Canonical crops of a pack."""
         groups = groups_to_stream(False if self.streaming is False else "auto", [path])
         if groups is not None:
             return RowStream(groups, FaceMaker(self.image_size), self.batch_size)
         return FaceDataset([self._source(path)], self.image_size)
 
     def _source(self, path: str | os.PathLike) -> FaceSource:
-        records, pixels = load_pixels(read_records(path), self.cache)
-        return FaceSource(records, pixels)
+        return FaceSource(*load_pixels(read_records(path), self.cache))
 
-    def _setup_fit(self) -> None:
-        if not self.paths["train"]:
-            raise InputError(
-                "data.train: no packs given; name at least one .parquet, .csv or folder"
-            )
+    def setup_fit(self) -> dict[str, Any]:
+        """Rows of `train` with their labels, and rendered faces."""
         if self.synthetic is not None:
             self.synthetic.limit = self._shown()
         groups = groups_to_stream(self.streaming, self.paths["train"].values())
         if groups is not None:
-            self._setup_streams(groups)
-            return
-        kept, held, weights = [], [], []
-        scales = self.pack_weights or [1.0] * len(self.paths["train"])
-        for path, scale in zip(self.paths["train"].values(), scales, strict=True):
-            source = self._source(path)
-            out = held_out(source.records.identities, source.records.keys, self.holdout)
-            held += [part_of(source, np.flatnonzero(out))] if out.any() else []
-            if not out.all():
-                kept.append(part_of(source, np.flatnonzero(~out)))
-                weights += [scale] * int((~out).sum())
-        if not kept:
-            raise InputError(f"data.holdout={self.holdout}: leaves nobody to train on")
+            return self._setup_streams(groups)
+        kept, held, weights = self.split_people(self._source)
         if self.fits is not None:
             kept = _with_fits(self.fits, kept)
         if self.blendshapes:
@@ -233,24 +175,19 @@ class LandmarkFacesDataModule(LightningDataModule):
         self.train_set = FaceDataset(
             kept + rendered, self.image_size, self.augment, self.negatives, self.seed
         )
-        self.holdout_set = FaceDataset(held, self.image_size) if held else None
-        landmarks = self.train_set.landmarks68[:real]
-        drawn = expression_weights(landmarks) * np.array(weights) if self.balance else None
+        drawn = weights if np.ptp(weights) else None  # each once, where all weigh the same
+        if self.balance:
+            drawn = weights * expression_weights(self.train_set.landmarks68[:real])
         synthetic = len(self.train_set) - real
         ratio = self.synthetic_ratio if synthetic else 0.0
         sizes = self.batch_size, self.epoch_size, self.seed
-        self._sampler = partial(FaceSampler, drawn, real, synthetic, ratio, *sizes)
-        held_rows = len(self.holdout_set) if self.holdout_set else 0
+        self.sampler = partial(FaceSampler, drawn, real, synthetic, ratio, *sizes)
+        held_rows = sum(len(source.records) for source in held)
         log.info("faces: %d real, %d rendered, %d held out", real, synthetic, held_rows)
-        if self.holdout and not held:
-            log.warning(
-                "faces: nobody fell into data.holdout=%s; without figures there is no "
-                "best checkpoint, so raise it",
-                self.holdout,
-            )
+        return {"holdout": FaceDataset(held, self.image_size)} if held else {}
 
-    def _setup_streams(self, groups: list[RowGroup]) -> None:
-        if self.pack_weights:
+    def _setup_streams(self, groups: list[RowGroup]) -> dict[str, Any]:
+        if len(set(self.pack_weights)) > 1:
             raise InputError("data.pack_weights: not while streaming; set data.streaming=false")
         if self.blendshapes:
             raise InputError("data.blendshapes: not while streaming; set data.streaming=false")
@@ -266,81 +203,8 @@ class LandmarkFacesDataModule(LightningDataModule):
             self.epoch_size,
             self.seed,
         )
-        self.train_set, self.holdout_set = streams.train, streams.holdout
-
-    @property
-    def _place(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-
-    def train_dataloader(self) -> ResumableLoader | StreamLoader:
-        """Augmented crops, rare expressions and rendered faces mixed in."""
-        if isinstance(self.train_set, RowStream):
-            return StreamLoader(self.train_set, self.num_workers, self.pin_memory, *self._place)
-        if self.train_set is None or self._sampler is None:
-            raise InputError("data: call setup('fit') before train_dataloader()")
-        return resumable_loader(
-            self.train_set,
-            self._sampler(*self._place),
-            self.num_workers,
-            collate_fn=identity_collate,
-            worker_init_fn=seed_worker,
-            prefetch_factor=4 if self.num_workers else None,
-            pin_memory=self.pin_memory,
-        )
-
-    def val_dataloader(self) -> list[DataLoader | StreamLoader]:
-        """Canonical crops, one loader a name of `val_names`."""
-        if self._stage == "fit" and self.validate_on == "holdout":
-            return [self._eval_loader(self.holdout_set)] if self.holdout_set else []
-        return self._eval_loaders(self.paths["val"])
-
-    def test_dataloader(self) -> list[DataLoader | StreamLoader]:
-        """Canonical crops, one loader a name of `test_names`."""
-        return self._eval_loaders(self.paths["test"])
-
-    def _eval_loaders(
-        self, packs: Mapping[str, str | os.PathLike]
-    ) -> list[DataLoader | StreamLoader]:
-        return [self._eval_loader(self.eval_sets[str(path)]) for path in packs.values()]
-
-    def _eval_loader(self, dataset: FaceDataset | RowStream) -> DataLoader | StreamLoader:
-        if isinstance(dataset, RowStream):
-            return StreamLoader(dataset, self.num_workers, self.pin_memory, *self._place)
-        return DataLoader(dataset, batch_size=self.batch_size, collate_fn=identity_collate)
-
-    def on_after_batch_transfer(
-        self, batch: RawFaces | FaceBatch, dataloader_idx: int = 0
-    ) -> FaceBatch:
-        """uint8 to float, on the device."""
-        del dataloader_idx
-        return batch.finish() if isinstance(batch, RawFaces) else batch
-
-
-def held_out(identities: Sequence[str], keys: Sequence[str], share: float) -> np.ndarray:
-    """(N,) which rows belong to held-out people, by a hash of the name (the key where unknown).
-
-    The same person is held out in every pack and every run.
-    """
-    names = [identity or key for identity, key in zip(identities, keys, strict=True)]
-    chosen = {
-        name: int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) < share * 2**64
-        for name in set(names)
-    }
-    return np.array([chosen[name] for name in names], bool)
-
-
-def _named(paths: Paths) -> dict[str, str | os.PathLike]:
-    if isinstance(paths, (str, os.PathLike)):
-        paths = [paths]
-    if isinstance(paths, Mapping):
-        return dict(paths)
-    named: dict[str, str | os.PathLike] = {}
-    for path in paths:
-        name = source_name(path)
-        if name in named:
-            raise InputError(f"{path}: {name} is named twice; give the packs as a mapping")
-        named[name] = path
-    return named
+        self.train_set = streams.train
+        return {"holdout": streams.holdout} if streams.holdout else {}
 
 
 def _with_fits(path: str | os.PathLike, sources: list[FaceSource]) -> list[FaceSource]:

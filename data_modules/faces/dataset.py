@@ -10,18 +10,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int, UInt8
+from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 from xpress.data_modules.augment import Augment, canonical_crop, cut_flipped, to_grey
-from xpress.data_modules.faces.batch import RawFaces
 from xpress.data_modules.faces.negatives import cut_negative
+from xpress.data_modules.raw_batch import RawBatch, colors
 from xpress.data_modules.resumable import SeededRow
 
+from xpress.batches import FaceBatch, FaceLabels
 from xpress.errors import InputError
 from xpress.morphable.blendshapes import TAUGHT_MIRROR, TAUGHT_SHAPES
 from xpress.morphable.landmarks.landmark_names import MIRROR_68, MIRROR_CONTOURS
 from xpress.packs.fitted_parameters import ParameterTable, move_pose
-from xpress.packs.pixels import Pixels
+from xpress.packs.pixels import Pixels, SelectedPixels
 from xpress.packs.records import FaceRecords
 from xpress.structures import FaceParameters
 
@@ -48,6 +50,34 @@ class FaceSource:
     flipped_targets: ParameterTable | None = None
     exact: bool = False
     scores: Float32[np.ndarray, "N S"] | None = None
+
+    @property
+    def people(self) -> list[str]:
+        """Who is shown in each row."""
+        return self.records.people
+
+    def select(self, rows: Int[np.ndarray, " M"]) -> FaceSource:
+        """Some rows, with their parameters."""
+        targets, flipped = (
+            None if table is None else table.select(rows)
+            for table in (self.targets, self.flipped_targets)
+        )
+        scores = None if self.scores is None else self.scores[rows]
+        pixels = SelectedPixels(self.pixels, rows)
+        records = self.records.select(rows)
+        return FaceSource(records, pixels, targets, flipped, self.exact, scores)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawFaces(FaceLabels, RawBatch):
+    """`FaceBatch` as workers hand it over."""
+
+    image: UInt8[Tensor, "B H W 3"]
+
+    def finish(self) -> FaceBatch:
+        """Float RGB in [0, 1], channels-last in memory, on the device the batch is on."""
+        labels = {name: getattr(self, name) for name in FaceLabels.__dataclass_fields__}
+        return FaceBatch(image=colors(self.image), **labels)
 
 
 class FaceDataset(Dataset):
@@ -251,11 +281,6 @@ class FaceDataset(Dataset):
             scale=scale,
         )
         return parameters, valid
-
-
-def identity_collate(batch: RawFaces) -> RawFaces:
-    """`FaceDataset.__getitems__` has made the batch already."""
-    return batch
 
 
 def seed_worker(worker: int) -> None:

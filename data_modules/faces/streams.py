@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from xpress.data_modules.augment import Augment
-from xpress.data_modules.faces.batch import RawFaces
-from xpress.data_modules.faces.dataset import FaceDataset, FaceSource
+from xpress.data_modules.faces.dataset import FaceDataset, FaceSource, RawFaces
 from xpress.data_modules.resumable import SeededRow
 from xpress.data_modules.streaming.groups import (
     NAMES,
     RowGroup,
     group_names,
+    group_people,
     split_groups,
     tables_of,
 )
@@ -25,7 +25,6 @@ from xpress.data_modules.streaming.stream import RowStream
 
 from xpress.errors import InputError
 from xpress.packs.fitted_parameters import ParameterTable, load_fits
-from xpress.packs.pixels import SelectedPixels
 from xpress.packs.records import FaceRecords, decode
 
 log = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ class FaceMaker:
         chosen = np.resize(np.arange(len(good)), len(rows))
         if self.rendered is not None and self.rendered_per_batch:
             drawn = rng.integers(len(self.rendered.records), size=self.rendered_per_batch)
-            sources.append(part_of(self.rendered, drawn))
+            sources.append(self.rendered.select(drawn))
             chosen = np.concatenate([chosen, len(good) + np.arange(len(drawn))])
         if self.augment is not None:
             chosen = rng.permutation(chosen)
@@ -100,7 +99,7 @@ class FaceStreams:
         groups: row groups of all packs.
         batch_size: rows of a batch, rendered ones included.
         make: makes training batches; its targets and rendered rows a batch are set here.
-        out: takes identities and keys, gives (N,) who is held out for validation; None: nobody.
+        out: takes people, gives (N,) who is held out for validation; None: nobody.
         fits: safetensors of fitted parameters by row.
         rendered_ratio: share of rendered faces of every training batch.
         shuffle_rows: see `RowStream`.
@@ -113,7 +112,7 @@ class FaceStreams:
         groups: Sequence[RowGroup],
         batch_size: int,
         make: FaceMaker,
-        out: Callable[[list[str], list[str]], np.ndarray] | None = None,
+        out: Callable[[list[str]], np.ndarray] | None = None,
         fits: str | os.PathLike | None = None,
         rendered_ratio: float = 0.0,
         shuffle_rows: int = 8192,
@@ -122,7 +121,7 @@ class FaceStreams:
     ) -> None:
         kept, held = list(groups), []
         if out is not None:
-            kept, held = split_groups(kept, NAMES, lambda t, g: out(*group_names(g, t)[::-1]))
+            kept, held = split_groups(kept, NAMES, lambda t, g: out(group_people(g, t)))
         if not kept:
             raise InputError("data.holdout: leaves nobody to train on")
         if fits is not None:
@@ -151,15 +150,6 @@ def _fits(
     for group, table in tables_of(groups, NAMES):
         names += [f"{group.pack}/{key}" for key in group_names(group, table)[0]]
     return load_fits(path, names)
-
-
-def part_of(source: FaceSource, rows: np.ndarray) -> FaceSource:
-    """Some rows of a source, with their parameters."""
-    targets, flipped = _select(source.targets, rows), _select(source.flipped_targets, rows)
-    records = source.records.select(rows)
-    scores = None if source.scores is None else source.scores[rows]
-    pixels = SelectedPixels(source.pixels, rows)
-    return FaceSource(records, pixels, targets, flipped, source.exact, scores)
 
 
 def _select(table: ParameterTable | None, rows: np.ndarray) -> ParameterTable | None:

@@ -16,7 +16,8 @@ from xpress.data_modules.augment import to_grey
 from xpress.data_modules.faces.dataset import FaceSource
 from xpress.data_modules.mouths.augmentation import LAYERS, MouthAugment
 from xpress.data_modules.mouths.references import clips_of, teeth_of
-from xpress.data_modules.resumable import ResumableSampler, SeededRow
+from xpress.data_modules.raw_batch import RawBatch, colors
+from xpress.data_modules.resumable import SeededRow
 
 from xpress.batches import MouthBatch
 from xpress.media.crop import Crop
@@ -31,7 +32,6 @@ from xpress.media.mouth_crop import (
 )
 from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 from xpress.morphable.landmarks.landmark_weights import LIPS_INNER
-from xpress.structures import ArrayStruct
 
 INNER = np.array([int(np.flatnonzero(p == CONTOUR_MEDIAPIPE_INDEX)[0]) for p in LIPS_INNER])
 """Rows of the inner lips among the contour points, in order around the mouth."""
@@ -47,7 +47,7 @@ EDGE = 1.5
 
 
 @dataclass(frozen=True)
-class RawMouths(ArrayStruct):
+class RawMouths(RawBatch):
     """`MouthBatch` as workers hand it over: everything uint8, pictures (B, H, W, 3)."""
 
     image: UInt8[Tensor, "B H W 3"]
@@ -58,21 +58,12 @@ class RawMouths(ArrayStruct):
     reference: UInt8[Tensor, "B 2 H W 4"]
     row: Int[Tensor, " B"]
 
-    def __len__(self) -> int:
-        return self.image.shape[0]
-
-    def pin_memory(self, device: str | None = None) -> RawMouths:
-        """Called by `DataLoader(pin_memory=True)`."""
-        del device
-        return self.map(Tensor.pin_memory)
-
     def finish(self) -> MouthBatch:
         """Floats in [0, 1], channels-last in memory, on the device the batch is on."""
-        image = self.image.permute(0, 3, 1, 2).float().div_(255)
         hole, distance = self.hole[:, None].float(), self.distance[:, None]
         teeth = self.teeth.float().div_(255)
         reference = self.reference.permute(0, 1, 4, 2, 3).flatten(1, 2).float().div_(255)
-        return MouthBatch(image, hole, distance, self.box, teeth, reference, self.row)
+        return MouthBatch(colors(self.image), hole, distance, self.box, teeth, reference, self.row)
 
 
 class MouthDataset(Dataset):
@@ -201,38 +192,6 @@ class MouthDataset(Dataset):
             crop = mouth_crop(self.lips[row], MOUTH_RATIO, self.size)
             self._teeth_shown[row] = shown_teeth(*self._inside(row, crop), crop.size / MOUTH_RATIO)
         return self._teeth_shown[row]
-
-
-def as_made(batch: RawMouths) -> RawMouths:
-    """For loaders: `MouthDataset.__getitems__` has made the batch already."""
-    return batch
-
-
-class MouthSampler(ResumableSampler):
-    """Mouths in proportion to weights, drawn with replacement.
-
-    Args:
-        weights: of the rows.
-        batch_size: see `ResumableSampler`.
-        seed: see `ResumableSampler`.
-        rank: see `ResumableSampler`.
-        world_size: see `ResumableSampler`.
-    """
-
-    def __init__(
-        self,
-        weights: Float[np.ndarray, " N"],
-        batch_size: int,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        super().__init__(len(weights), batch_size, seed, rank, world_size)
-        self.weights = torch.as_tensor(weights, dtype=torch.double)
-
-    def order(self, generator: torch.Generator) -> Int[Tensor, " N"]:
-        """Rows of one epoch."""
-        return torch.multinomial(self.weights, self.rows, replacement=True, generator=generator)
 
 
 def opening(

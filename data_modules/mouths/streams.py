@@ -22,7 +22,7 @@ from xpress.data_modules.resumable import SeededRow
 from xpress.data_modules.streaming.groups import (
     NAMES,
     RowGroup,
-    group_names,
+    group_people,
     split_groups,
 )
 from xpress.data_modules.streaming.rows import EncodedRows
@@ -82,7 +82,7 @@ class MouthStreams:
         make: makes training batches.
         least_opening: area of the hole over the lips' width squared; others are left out.
         least_width: of the lips in pixels, likewise.
-        out: takes identities and keys, gives (N,) who is held out for validation; None: nobody.
+        out: takes people, gives (N,) who is held out for validation; None: nobody.
         shuffle_rows: see `RowStream`.
         seed: see `RowStream`.
     """
@@ -94,13 +94,13 @@ class MouthStreams:
         make: MouthMaker,
         least_opening: float,
         least_width: float = 0.0,
-        out: Callable[[list[str], list[str]], np.ndarray] | None = None,
+        out: Callable[[list[str]], np.ndarray] | None = None,
         shuffle_rows: int = 8192,
         seed: int = 0,
     ) -> None:
         kept, held = open_mouths(groups, least_opening, least_width), list[RowGroup]()
         if out is not None:
-            kept, held = split_groups(kept, NAMES, lambda t, g: out(*group_names(g, t)[::-1]))
+            kept, held = split_groups(kept, NAMES, lambda t, g: out(group_people(g, t)))
         if not kept:
             raise InputError("data.holdout: leaves nobody to train on")
         self.train = RowStream(kept, make, batch_size, shuffle_rows, True, seed=seed)

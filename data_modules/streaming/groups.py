@@ -133,6 +133,12 @@ def group_names(group: RowGroup, table: pa.Table) -> tuple[list[str], list[str]]
     return names_of(table, (group.first + rows).tolist())
 
 
+def group_people(group: RowGroup, table: pa.Table) -> list[str]:
+    """Who is shown in a group's used rows, as `FaceRecords.people`."""
+    keys, identities = group_names(group, table)
+    return [identity or key for identity, key in zip(identities, keys, strict=True)]
+
+
 def _only(group: RowGroup, rows: np.ndarray) -> RowGroup:
     if len(rows) == group.count:
         return group

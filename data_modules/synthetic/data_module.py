@@ -13,13 +13,8 @@ from pydantic import NonNegativeInt, PositiveInt
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Subset
 from xpress.data_modules.augment import Augment
-from xpress.data_modules.faces.batch import RawFaces
-from xpress.data_modules.faces.dataset import (
-    FaceDataset,
-    FaceSource,
-    identity_collate,
-    seed_worker,
-)
+from xpress.data_modules.faces.dataset import FaceDataset, FaceSource, RawFaces, seed_worker
+from xpress.data_modules.raw_batch import as_made
 from xpress.data_modules.resumable import ResumableLoader, ResumableSampler, resumable_loader
 from xpress.data_modules.synthetic.cache import load_cache, recipe_of, render_cache
 from xpress.data_modules.synthetic.scene import SceneRenderer
@@ -141,7 +136,7 @@ class SyntheticFacesDataModule(LightningDataModule):
             dataset,
             ResumableSampler(len(rows), self.batch_size, self.seed, *place),
             self.num_workers,
-            collate_fn=identity_collate,
+            collate_fn=as_made,
             worker_init_fn=seed_worker,
         )
 
@@ -152,7 +147,7 @@ class SyntheticFacesDataModule(LightningDataModule):
             return []
         dataset = FaceDataset([self.source()], self.image_size)
         part = Subset(dataset, rows.tolist())
-        return [DataLoader(part, batch_size=self.batch_size, collate_fn=identity_collate)]
+        return [DataLoader(part, batch_size=self.batch_size, collate_fn=as_made)]
 
     def on_after_batch_transfer(
         self, batch: RawFaces | FaceBatch, dataloader_idx: int = 0

@@ -10,12 +10,11 @@ from torch import Tensor
 from xpress.structures import ArrayStruct, FaceParameters
 
 
-@dataclass(frozen=True)
-class FaceBatch(ArrayStruct):
-    """A batch of face crops with landmarks, as every face data module yields it.
+@dataclass(frozen=True, kw_only=True)
+class FaceLabels(ArrayStruct):
+    """What is known of a batch of face crops.
 
     Attributes:
-        image: RGB in [0, 1].
         landmarks68: iBUG-68 order, pixels of the crop; zero where `has_landmarks` is False.
         contours: Face Mesh contour points in the packs' order, likewise with `has_contours`.
         has_landmarks: whether `landmarks68` is labelled.
@@ -29,7 +28,6 @@ class FaceBatch(ArrayStruct):
         scores: of `blendshapes.TAUGHT_SHAPES` by another network, NaN where unknown, or None.
     """
 
-    image: Float[Tensor, "B 3 H W"]
     landmarks68: Float[Tensor, "B 68 2"]
     contours: Float[Tensor, "B 138 2"]
     has_landmarks: Bool[Tensor, " B"]
@@ -43,7 +41,18 @@ class FaceBatch(ArrayStruct):
     scores: Float[Tensor, "B S"] | None = None
 
     def __len__(self) -> int:
-        return self.image.shape[0]
+        return len(self.landmarks68)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceBatch(FaceLabels):
+    """A batch of face crops with landmarks, as every face data module yields it.
+
+    Attributes:
+        image: RGB in [0, 1].
+    """
+
+    image: Float[Tensor, "B 3 H W"]
 
 
 @dataclass(frozen=True)

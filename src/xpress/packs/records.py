@@ -48,6 +48,11 @@ class FaceRecords:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @property
+    def people(self) -> list[str]:
+        """Who is shown in each row; the row's key where that is not known."""
+        return [identity or key for identity, key in zip(self.identities, self.keys, strict=True)]
+
     def select(self, rows: np.ndarray) -> FaceRecords:
         """The rows of an index array, in its order."""
         return FaceRecords(

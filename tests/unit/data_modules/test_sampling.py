@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from xpress.data_modules.sampling import FaceSampler
+from xpress.data_modules.sampling import FaceSampler, WeightedSampler
 
 from xpress.packs.expression_balance import expression_measures, expression_weights
 
@@ -77,3 +77,24 @@ def test_epochs_differ_and_repeat():
     b.set_epoch(1)
     assert list(b) == second
     assert list(FaceSampler(np.ones(50), 50, batch_size=10, seed=5)) != first
+
+
+def test_rows_are_drawn_in_proportion_to_their_weights():
+    weights = np.array([1.0, 2.0, 3.0, 4.0]).repeat(1000)
+    sampler = WeightedSampler(weights, 100, seed=1)
+    sampler.set_epoch(0)
+    drawn = np.array([int(row) for row in sampler])
+    assert len(drawn) == 4000
+    counts = np.bincount(drawn // 1000, minlength=4)
+    expected = 4000 * np.array([0.1, 0.2, 0.3, 0.4])
+    deviation = np.sqrt(expected * (1 - expected / 4000))
+    assert (np.abs(counts - expected) < 4 * deviation).all()
+    assert set(WeightedSampler(np.array([0.0, 1.0]), 2)) == {1}
+
+
+def test_processes_share_the_draws_of_one():
+    weights = np.linspace(1, 3, 24)
+    whole = list(WeightedSampler(weights, 8, seed=2))
+    parts = [list(WeightedSampler(weights, 4, 2, rank, 2)) for rank in (0, 1)]
+    joined = np.stack([np.reshape(part, (3, 4)) for part in parts], axis=1).ravel().tolist()
+    assert joined == whole

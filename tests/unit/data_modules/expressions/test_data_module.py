@@ -273,7 +273,7 @@ def test_folders_of_media_are_read_by_the_chosen_encoder(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(data_module, "made_face_pack", remember)
     own = module(tmp_path, tmp_path, encoder=tmp_path / "my_weights")
-    own._use_packs()
+    own.use_packs()
     assert made == {tmp_path: str(tmp_path / "my_weights")}
     assert list(own.paths["train"].values()) == [Path("made.parquet")]
 

@@ -21,9 +21,9 @@ def make(tmp_path):
 def test_people_are_held_out_as_a_whole_and_told_apart_by_kind(make, tmp_path):
     data = make(val=[tmp_path / "drawn.parquet"])
     data.setup("fit")
-    held = {pairs.rows.identity[0] for pairs in data._eval_sets["holdout"].values()}
+    held = {pairs.rows.identity[0] for pairs in data.eval_sets["holdout"].values()}
     assert held
-    for pairs in data._eval_sets["holdout"].values():
+    for pairs in data.eval_sets["holdout"].values():
         assert set(pairs.rows.identity).isdisjoint(data.train_set.rows.identity)
     assert data.val_names == ["closed", "open", "reopened"]
     assert len(data.val_dataloader()) == 3

@@ -12,9 +12,9 @@ from xpress.data_modules.augment import Augment
 from xpress.data_modules.faces.dataset import (
     FaceDataset,
     FaceSource,
-    identity_collate,
     seed_worker,
 )
+from xpress.data_modules.raw_batch import as_made
 
 from xpress.errors import InputError
 from xpress.media.crop import Crop
@@ -264,9 +264,7 @@ def test_broken_rows_do_not_stop_workers(write_pack):
     images = [*read_records(write_pack(count=6)).images]
     images[4] = images[4][:50]
     data = FaceDataset([source(write_pack(count=6, image=images), cache="encoded")], 64, GEOMETRIC)
-    loader = DataLoader(
-        data, 3, num_workers=2, collate_fn=identity_collate, worker_init_fn=seed_worker
-    )
+    loader = DataLoader(data, 3, num_workers=2, collate_fn=as_made, worker_init_fn=seed_worker)
     assert sum(len(batch) for batch in loader) == 6
     assert data.broken == 1  # told through shared memory
 

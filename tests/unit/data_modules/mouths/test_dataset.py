@@ -11,12 +11,12 @@ from xpress.data_modules.mouths.augmentation import MouthAugment
 from xpress.data_modules.mouths.dataset import (
     LOCAL_SMALLEST,
     MouthDataset,
-    MouthSampler,
-    as_made,
     opening,
     surroundings,
 )
+from xpress.data_modules.raw_batch import as_made
 from xpress.data_modules.resumable import SeededRow, resumable_loader
+from xpress.data_modules.sampling import WeightedSampler
 
 from xpress.errors import InputError
 from xpress.media.mouth_crop import hole_mask, mouth_crop
@@ -141,7 +141,7 @@ def test_colours_change_and_holes_do_not(source):
 def test_crops_are_a_function_of_seed_epoch_and_place(source, workers):
     def epochs(seed: int, workers: int) -> list[torch.Tensor]:
         dataset = MouthDataset([source], 32, MouthAugment(), seed=int(torch.randint(99, ())))
-        sampler = MouthSampler(np.ones(4), 2, seed)
+        sampler = WeightedSampler(np.ones(4), 2, seed)
         loader = resumable_loader(dataset, sampler, workers, collate_fn=as_made)
         taken = []
         for epoch in range(2):
@@ -156,27 +156,6 @@ def test_crops_are_a_function_of_seed_epoch_and_place(source, workers):
     assert not torch.equal(first[0], first[1])
     if workers == 0:
         assert not torch.equal(epochs(4, 0)[0], first[0])
-
-
-def test_mouths_are_drawn_in_proportion_to_their_weights():
-    weights = np.array([1.0, 2.0, 3.0, 4.0]).repeat(1000)
-    sampler = MouthSampler(weights, 100, seed=1)
-    sampler.set_epoch(0)
-    drawn = np.array([int(row) for row in sampler])
-    assert len(drawn) == 4000
-    counts = np.bincount(drawn // 1000, minlength=4)
-    expected = 4000 * np.array([0.1, 0.2, 0.3, 0.4])
-    deviation = np.sqrt(expected * (1 - expected / 4000))
-    assert (np.abs(counts - expected) < 4 * deviation).all()
-    assert set(MouthSampler(np.array([0.0, 1.0]), 2)) == {1}
-
-
-def test_processes_share_the_draws_of_one():
-    weights = np.linspace(1, 3, 24)
-    whole = list(MouthSampler(weights, 8, seed=2))
-    parts = [list(MouthSampler(weights, 4, 2, rank, 2)) for rank in (0, 1)]
-    joined = np.stack([np.reshape(part, (3, 4)) for part in parts], axis=1).ravel().tolist()
-    assert joined == whole
 
 
 def test_the_opening_is_the_holes_area():

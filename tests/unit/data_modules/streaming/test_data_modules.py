@@ -10,8 +10,9 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from safetensors.numpy import save_file
 from xpress.data_modules.augment import Augment
-from xpress.data_modules.faces.data_module import LandmarkFacesDataModule, held_out
+from xpress.data_modules.faces.data_module import LandmarkFacesDataModule
 from xpress.data_modules.mouths.data_module import MouthCropsDataModule
+from xpress.data_modules.pack_data_module import held_out
 from xpress.data_modules.streaming import groups
 from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 
@@ -52,7 +53,7 @@ def faces(path, **changes):
         "shuffle_rows": 20,
         "augment": Augment(photometric=0.3),
     }
-    return LandmarkFacesDataModule(train=[path], **{**options, **changes})
+    return LandmarkFacesDataModule(**{"train": [path], **options, **changes})
 
 
 def fit(data, folder, ckpt_path=None, save_at=None):
@@ -88,7 +89,7 @@ def test_training_resumes_in_the_middle_of_a_stream(write_shards, tmp_path, work
     # the epochs differ, and validation saw the people held out
     assert {s for e, s in whole.seen if e == 0}.isdisjoint({s for e, s in whole.seen if e == 1})
     people = [f"person/{i % 11}" for i in range(90)]
-    assert whole.validated == 3 * held_out(people, people, 0.3).sum()  # once to check, twice after
+    assert whole.validated == 3 * held_out(people, 0.3).sum()  # once to check, twice after
 
 
 def test_streams_hold_out_the_same_people(write_shards):
@@ -173,8 +174,9 @@ def test_what_cannot_be_streamed_is_said(write_shards, tmp_path):
     folder = write_shards(20)
     with pytest.raises(InputError, match="choose auto, true or false"):
         faces(folder, streaming="always").setup("fit")
+    two = {"train": {"one": folder, "two": folder}, "pack_weights": {"two": 2.0}}
     with pytest.raises(InputError, match="pack_weights: not while streaming"):
-        faces(folder, pack_weights=[1.0]).setup("fit")
+        faces(folder, **two).setup("fit")
     (tmp_path / "some.csv").write_text("path\n")
     with pytest.raises(InputError, match=r"some\.csv: only Parquet can be streamed"):
         faces(tmp_path / "some.csv").setup("fit")
