@@ -106,7 +106,7 @@ setup(
     package_data={
         "xpress": [
             f"assets/**/*.{suffix}"
-            for suffix in ("safetensors", "npz", "json", "onnx", "jpg", "png", "md")
+            for suffix in ("safetensors", "npz", "json", "onnx", "svm", "jpg", "png", "md")
         ]
         + ["models/*/README.md", "py.typed"],
         "xpress.conf": ["*.yaml", "**/*.yaml"],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Optional
@@ -161,13 +162,22 @@ OmegaConf.register_new_resolver("optuna_direction", {"min": "minimize", "max": "
 
 def tasks(command: str) -> list[str]:
     """The choices of `task` for the command `train` or `infer`, in alphabetical order."""
-    names = []
+    return sorted(name for name, job in _jobs().items() if (job is None) == (command == "train"))
+
+
+@cache
+def _jobs() -> dict[str, str | None]:
+    """The function behind each task of `infer`, None for one of `train`.
+
+    Found in the text: to parse every task would take longer than to compose one.
+    """
+    jobs = {}
     for entry in (files(CONFIG_MODULE) / "task").iterdir():
         if entry.name.endswith(".yaml"):
-            is_job = "job" in OmegaConf.create(entry.read_text(encoding="utf-8"))
-            if is_job == (command == "infer"):
-                names.append(entry.name.removesuffix(".yaml"))
-    return sorted(names)
+            text = entry.read_text(encoding="utf-8")
+            job = re.search(r"^job:\n  _target_: (\S+)$", text, re.MULTILINE)
+            jobs[entry.name.removesuffix(".yaml")] = job and job[1]
+    return jobs
 
 
 def quote_paths(arguments: Sequence[str]) -> list[str]:
@@ -336,9 +346,7 @@ def _compose(command: str, overrides: Sequence[str], **options: bool) -> DictCon
 
 def _job_functions() -> tuple[str, ...]:
     """The functions behind the tasks of `infer`."""
-    folder = files(CONFIG_MODULE) / "task"
-    texts = [(folder / f"{name}.yaml").read_text(encoding="utf-8") for name in tasks("infer")]
-    return tuple(OmegaConf.create(text).job["_target_"] for text in texts)
+    return tuple(job for job in _jobs().values() if job is not None)
 
 
 def _check_task_choice(command: str, overrides: Sequence[str]) -> None:

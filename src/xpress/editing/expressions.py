@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import lsq_linear
 
 from xpress.morphable.action_units import (
     ACTION_UNIT_NAMES,
@@ -100,8 +99,22 @@ class ExpressionSolver:
         aim = np.concatenate([np.zeros(count), WANTED * missing, np.zeros(len(kept))])
         low = np.concatenate([-result[moved] - edge, np.zeros(len(rows))])
         high = np.concatenate([1 - result[moved] + edge, np.full(len(rows), np.inf)])
-        change = lsq_linear(system, aim, (low, high), method="bvls").x[:count]
+        change = _bounded_least_squares(system, aim, low, high)[:count]
         result[moved] = np.clip(result[moved] + change, 0, 1)
+
+
+def _bounded_least_squares(
+    system: Float[np.ndarray, "R N"],
+    aim: Float[np.ndarray, " R"],
+    low: Float[np.ndarray, " N"],
+    high: Float[np.ndarray, " N"],
+) -> Float[np.ndarray, " N"]:
+    free = np.linalg.lstsq(system, aim, rcond=None)[0]
+    if (low <= free).all() and (free <= high).all():
+        return free  # the bounds hold nothing back
+    from scipy.optimize import lsq_linear  # takes longer to load than most photographs to edit
+
+    return lsq_linear(system, aim, (low, high), method="bvls").x
 
 
 def _blinked(lids: Float[np.ndarray, "2"], value: float) -> Float[np.ndarray, "2"]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xpress.editing.expressions import ExpressionSolver
+from xpress.editing.expressions import ExpressionSolver, _bounded_least_squares
 from xpress.morphable.action_units import ACTION_UNIT_NAMES, ActionUnits
 from xpress.morphable.model import MorphableModel
 
@@ -83,3 +83,16 @@ def test_both_lids_close_at_one_and_open_at_zero(solver):
     lids = [COLUMN["eyeBlink_L"], COLUMN["eyeBlink_R"]]
     np.testing.assert_allclose(solver(own, {"AU45": 1.0})[lids], 1.0)
     np.testing.assert_allclose(solver(own, {"AU45": 0.0})[lids], 0.0)
+
+
+def test_bounds_that_hold_nothing_back_need_no_solver():
+    rng = np.random.default_rng(0)
+    system, aim = rng.standard_normal((9, 4)), rng.standard_normal(9)
+    wide, narrow = np.full(4, 9.0), np.full(4, 0.05)
+    free = np.linalg.solve(system.T @ system, system.T @ aim)
+    np.testing.assert_allclose(_bounded_least_squares(system, aim, -wide, wide), free)
+    held = _bounded_least_squares(system, aim, -narrow, narrow)
+    assert np.abs(held).max() <= 0.05
+    slope = system.T @ (system @ held - aim)  # of half the square: into the bounds, or none
+    assert np.all(np.where(held >= 0.05, slope <= 0, np.where(held <= -0.05, slope >= 0, True)))
+    assert np.abs(slope[np.abs(held) < 0.05]).max(initial=0) < 1e-9

@@ -1,4 +1,5 @@
 import cv2
+import dlib
 import numpy as np
 import pytest
 
@@ -117,3 +118,13 @@ def test_a_choice_says_what_was_left_out():
     )
     assert FaceChoice.of(FACES, FACES).told("moved") == "3 faces found and moved"
     assert FaceChoice.of(FACES[:1], FACES[:1]).told("read") == "1 face found and read"
+
+
+def test_the_embedded_detector_is_dlibs_own(repository):
+    image = read_image(repository / "src/xpress/assets/demo/target.jpg")
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    found = FaceDetector()._find.run(grey, 0, -0.5)
+    expected = dlib.get_frontal_face_detector().run(grey, 0, -0.5)
+    assert len(expected[0]) >= 1
+    assert list(found[0]) == list(expected[0])
+    assert list(found[1]) == list(expected[1])

@@ -35,7 +35,8 @@ class MeshEvaluator:
         vertices, offsets = [], []
         for basis, factor in zip(model.expression_basis, factors, strict=True):
             damped = basis * factor[:, None]
-            vertices.append(np.flatnonzero(np.abs(damped).max(axis=1) > NEGLIGIBLE))
+            x, y, z = np.abs(damped).T  # a maximum along the short axis takes ten times as long
+            vertices.append(np.flatnonzero(np.maximum(np.maximum(x, y), z) > NEGLIGIBLE))
             offsets.append(damped[vertices[-1]])
         self._vertex = np.concatenate(vertices).astype(np.int32)
         self._offset = np.concatenate(offsets)
