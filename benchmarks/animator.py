@@ -73,10 +73,11 @@ def main() -> None:
     image = np.random.default_rng(0).integers(0, 256, (arguments.size,) * 2 + (3,), np.uint8)
     parameters = face_in(arguments.size, arguments.face, model)
     motion = talking(arguments.frames, model.expression_names)
-    mouths = {"model": "model", "generator": load_pretrained(arguments.weights).mouth}
+    painters = load_pretrained(arguments.weights)
+    mouths = {"model": "model", "generator": painters.mouth}
     if mouths["generator"] == "model":
         del mouths["generator"]
-    animators = {name: FaceAnimator(model, mouth) for name, mouth in mouths.items()}
+    animators = {name: FaceAnimator(model, mouth, painters.eyes) for name, mouth in mouths.items()}
     for animator in animators.values():
         animator.set_target(image, parameters)
         for expression in motion[:5]:

@@ -29,7 +29,7 @@ from xpress.errors import InputError
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader, VideoWriter
 from xpress.reenactment.options import ReenactmentOptions
-from xpress.reenactment.pretrained import load_pretrained
+from xpress.reenactment.pretrained import load_eyes, load_pretrained
 from xpress.reenactment.reenactor import Reenactor
 from xpress.transfer.driver import DriverFrame, drive
 
@@ -84,7 +84,7 @@ def opening(driver: DriverFrame, names: list[str]) -> float:
 
 
 def rendered(reenactor: Reenactor, mouth, image, face, drivers) -> np.ndarray:
-    animator = FaceAnimator(reenactor.model, mouth)
+    animator = FaceAnimator(reenactor.model, mouth, load_eyes())
     reenactor.animators = lambda: animator
     animator = reenactor.target_animator(ReenactmentOptions())
     animator.set(image, [face])

@@ -48,6 +48,8 @@ class EyeAugment:
         offset: standard deviation of the lids' error in place, eye widths.
         gap: of the logarithm of the opening's error in size.
         bend: of the error of the lids' curvature, eye widths.
+        width: of the logarithm of their error in width.
+        tilt: of their error in direction, radians.
         iris: of the iris's error in place beside the lids', eye widths.
         small: share of pairs that are shown as small eyes.
         photometric: share of pairs whose colours change.
@@ -62,7 +64,9 @@ class EyeAugment:
     offset: float = 0.045
     gap: float = 0.15
     bend: float = 0.03
-    iris: float = 0.06
+    width: float = 0.06
+    tilt: float = 0.05
+    iris: float = 0.07
     small: float = 0.35
     photometric: float = 0.7
     grey: float = 0.05
@@ -217,6 +221,8 @@ def _geometry_error(augment: EyeAugment, rng: np.random.Generator):
     beside = augment.iris * EYE_WIDTH * rng.standard_normal(2)
     gap, size = np.exp(augment.gap * rng.standard_normal()), np.exp(0.08 * rng.standard_normal())
     bend = augment.bend * EYE_WIDTH * rng.standard_normal()
+    wider = np.exp(augment.width * rng.standard_normal())
+    slope = augment.tilt * rng.standard_normal()
 
     def err(lids: np.ndarray, iris: np.ndarray, radius: float):
         upper, lower = lids[1:8], lids[9:][::-1]
@@ -226,6 +232,8 @@ def _geometry_error(augment: EyeAugment, rng: np.random.Generator):
         lids[9:] = (middle + gap * (lower - middle))[::-1]
         across = 2 * (lids[:, 0] - lids[:, 0].mean()) / max(np.ptp(lids[:, 0]), 1e-3)
         lids[:, 1] += bend * (1 - across**2).clip(0)
+        beyond = lids[:, 0] - lids[:, 0].mean()
+        lids += np.column_stack([(wider - 1) * beyond, slope * beyond])
         return lids + offset, iris + offset + beside, radius * size
 
     return err

@@ -126,7 +126,7 @@ class ToyAnimator:
         self.jaw = model.expression_names.index("jawOpen")
         self.targets = 0
 
-    def set_target(self, image, parameters) -> None:
+    def set_target(self, image, parameters, opened=None) -> None:
         self.targets += 1
         self.image = image
         x, y = parameters.translation[0].round().astype(int).tolist()

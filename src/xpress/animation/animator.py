@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from xpress.animation.openings.anatomy import Anatomy
-from xpress.animation.openings.eyes import EyeOpening
+from xpress.animation.openings.eye_picture import FaceView, OpenEyes
 from xpress.animation.openings.generated_mouth import GeneratedMouth, MouthPainter
 from xpress.animation.openings.mouth import MouthOpening
 from xpress.animation.openings.opening import Opening
+from xpress.animation.openings.painted_eyes import EyePainter, PaintedEyes
 from xpress.animation.warping.backward_flow import (
     extend,
     face_grid,
@@ -43,8 +44,6 @@ from xpress.structures import FaceParameters
 STILL, MOVED = 0.002, 0.015
 """Motion of an opening's rim over the eye-corner distance: below the first, the target's own
 pixels are warped as they are; above the second, skin and interior are painted apart."""
-SOONER = 3.0
-"""As many times sooner a turned eyeball is shown in full: hardly turned it is the target's own."""
 LARGE = 120.0
 """Eye-corner distance in pixels from which a photograph has no detail for the costlier cubic."""
 UNCHANGED = 1e-6
@@ -57,6 +56,8 @@ class FaceAnimator:
         model: the face model.
         mouth: `model` paints the mouth's inside from the face model, a generator from what lies
             around it (see `GeneratedMouth`), `none` leaves what the warp gives.
+        eyes: a generator that moves lids and irises (see `PaintedEyes`); None leaves what the
+            warp gives.
         relight: follow the light where the skin turns and folds.
 
     Attributes:
@@ -68,6 +69,7 @@ class FaceAnimator:
         self,
         model: LinearFaceModel,
         mouth: Literal["model", "none"] | MouthPainter = "model",
+        eyes: EyePainter | None = None,
         relight: bool = True,
     ) -> None:
         self.model = model = model.numpy()
@@ -83,10 +85,8 @@ class FaceAnimator:
             self._mouth = MouthOpening(self.anatomy, albedo)
         elif mouth != "none":
             self._mouth = GeneratedMouth(self.anatomy, albedo, mouth)
-        self._eyes = [EyeOpening(self.anatomy, side, albedo) for side in range(2)]
-        self._openings: list[Opening] = [*self._eyes]
-        if self._mouth is not None:
-            self._openings.append(self._mouth)
+        self._painted = None if eyes is None else PaintedEyes(self.anatomy, eyes)
+        self._opened: OpenEyes | None = None
         self._skin_vertices = np.unique(self.anatomy.skin)
         self._creases = Creases(self.anatomy.skin, self.anatomy.rim_distance)
         self._buffers: Buffers | None = None
@@ -94,21 +94,25 @@ class FaceAnimator:
         self.last_region: Box = (0, 0, 0, 0)
         self._last_maps: Float32[np.ndarray, "R C 3"] | None = None
 
-    def set_target(self, image: UInt8[np.ndarray, "H W 3"], parameters: FaceParameters) -> None:
+    def set_target(
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        parameters: FaceParameters,
+        opened: OpenEyes | None = None,
+    ) -> None:
         """Take a target; cheap enough for every frame of a target video.
 
         Args:
             image: RGB.
             parameters: of one face, in pixels of `image`.
+            opened: what the eyes look like where the target's are shut.
         """
         with self._timed("target"):
             parameters = parameters.numpy()
             self._image = image
             self._expression = parameters.expression[0].astype(np.float32)
             self._projection = Projection(parameters)
-            shape = self._shape.neutral(parameters.identity)
-            shape = shape + self._shape.offsets(self._expression)
-            self._projected = self._projection.project(shape)
+            self._projected = self._project(parameters, self._projection)
             self._eye_distance = self.anatomy.eye_distance * float(parameters.scale[0])
             self._grid = face_grid(self._projected[self._skin_vertices], *image.shape[:2])
             self.last_region = clip_box(self._grid.box, *image.shape[:2])
@@ -116,9 +120,50 @@ class FaceAnimator:
             self._bend = self._creases.bend(self._projected, self._normals, self._eye_distance)
             self._illumination = self._light(parameters)
             self._light_luma = luminance_light(self._illumination)
-            for opening in self._openings:
-                light = self._mean_light(opening.close_up.vertices)
-                opening.set_target(image, self._projected, light)
+            if self._mouth is not None:
+                light = self._mean_light(self._mouth.close_up.vertices)
+                self._mouth.set_target(image, self._projected, light)
+            if self._painted is not None:
+                self._set_eyes(self._painted, parameters, opened)
+
+    def _project(
+        self, parameters: FaceParameters, projection: Projection
+    ) -> Float32[np.ndarray, "V 3"]:
+        """A face's vertices in pixels."""
+        offsets = self._shape.offsets(parameters.expression[0].astype(np.float32))
+        return projection.project(self._shape.neutral(parameters.identity) + offsets)
+
+    def _set_eyes(
+        self, painted: PaintedEyes, parameters: FaceParameters, opened: OpenEyes | None
+    ) -> None:
+        if opened is not self._opened:
+            self._opened = opened
+            view = None
+            if opened is not None:
+                given = opened.parameters.numpy()
+                projection = Projection(given)
+                projected = self._project(given, projection)
+                view = self._view(opened.image, given, projection, projected)
+            painted.set_opened(view)
+        painted.set_target(self._view(self._image, parameters, self._projection, self._projected))
+
+    def _view(
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        parameters: FaceParameters,
+        projection: Projection,
+        projected: Float32[np.ndarray, "V 3"],
+    ) -> FaceView:
+        expression = parameters.expression[0].astype(np.float32)
+        closing = projection.displace(self.anatomy.closing.reshape(-1, 3))[:, :2]
+        return FaceView(
+            image,
+            projected,
+            float(parameters.scale[0]),
+            projection.displace(expression @ self.anatomy.gaze)[:, :2],
+            expression[self.anatomy.blinks],
+            closing.reshape(2, -1, 2),
+        )
 
     def render(self, expression: Float32[np.ndarray, " Ke"]) -> UInt8[np.ndarray, "H W 3"]:
         """The target with another expression.
@@ -144,9 +189,9 @@ class FaceAnimator:
         with self._timed("warp"):
             skin = self._warp(maps)
         with self._timed("eyes"):
-            for eye, look in zip(self._eyes, self._looks(change), strict=True):
-                self._turn(skin, eye, look)
-                self._paint(skin, eye, projected, moved, maps)
+            if self._painted is not None:
+                turns = self._projection.displace(change @ self.anatomy.gaze)[:, :2]
+                self._painted.paint(skin, self._grid.box, projected, turns)
         with self._timed("mouth"):
             if self._mouth is not None:
                 self._paint(skin, self._mouth, projected, moved, maps)
@@ -210,21 +255,6 @@ class FaceAnimator:
             return
         color, alpha = opening.paint(projected, maps, self._grid, skin)
         rows, columns = inside(opening.grid.box, box)
-        blend(skin[inside(self._grid.box, box)], color[rows, columns], alpha[rows, columns], weight)
-
-    def _looks(self, expression: Float32[np.ndarray, " Ke"]) -> Float32[np.ndarray, "2 2"]:
-        """What an expression shifts the left and the right iris by, pixels."""
-        return self._projection.displace(expression @ self.anatomy.gaze)[:, :2]
-
-    def _turn(self, skin, eye: EyeOpening, look: Float32[np.ndarray, " 2"]) -> None:
-        """Turn an eye between the lids as they are, as far as its iris has moved."""
-        eye.look(look)
-        weight = eye.own_share * self._motion(SOONER * eye.turn[None])
-        box = intersect(eye.grid.box, self._grid.box)
-        if weight == 0 or box[2] <= box[0] or box[3] <= box[1]:
-            return
-        color, alpha = eye.turned()
-        rows, columns = inside(eye.grid.box, box)
         blend(skin[inside(self._grid.box, box)], color[rows, columns], alpha[rows, columns], weight)
 
     def _motion(self, rim: Float32[np.ndarray, "R 2"]) -> float:

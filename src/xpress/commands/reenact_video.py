@@ -15,14 +15,18 @@ import numpy as np
 from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, progress_bar
 from xpress.errors import InputError
 from xpress.extraction.detection import FaceChoice
-from xpress.extraction.face_sample import FaceSample
 from xpress.media.label import Label
 from xpress.media.sources import CameraSource, FrameSource, ImageSource, VideoSource
 from xpress.media.video import VideoWriter
 from xpress.provenance.watermark import Marker, unmarked
 from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
-from xpress.reenactment.target_video import PingPongVideo, TargetAnimator, TargetFace
+from xpress.reenactment.target_video import (
+    FaceHistory,
+    PingPongVideo,
+    TargetAnimator,
+    TargetFace,
+)
 from xpress.transfer.driver import DriverFrame
 from xpress.transfer.fading import fading
 from xpress.transfer.resting_face import LOOK_AHEAD
@@ -195,28 +199,21 @@ def target_frames(
         frames = target.timed()
         return reenactor.track_faces(frames, options.face, target.name, options.smoothing, chose)
 
-    seen: list[list[FaceSample]] = []
+    seen: list[FaceHistory] = []
     with closing(tracked()) as frames:
-        for time, _, faces in frames:
-            seen += [[] for _ in range(len(faces) - len(seen))]
+        for time, image, faces in frames:
+            seen += [FaceHistory() for _ in range(len(faces) - len(seen))]
             for past, face in zip(seen, faces, strict=True):
                 if face is not None:
-                    past.append(face)
-            if time >= LOOK_AHEAD and any(seen):
+                    past.add(image, face)
+            if time >= LOOK_AHEAD and any(past.faces for past in seen):
                 break
-    if not any(seen):
+    if not any(past.faces for past in seen):
         raise InputError(f"{target.name}: no face found in any frame; give one that shows a face")
-    rests = [
-        reenactor.resting.of_clip(
-            np.array([face.expression for face in past]), np.array([face.identity for face in past])
-        )
-        if past
-        else None
-        for past in seen
-    ]
+    rests = [past.rest(reenactor.resting) if past.faces else None for past in seen]
     for time, image, faces in tracked():
         rested = [
-            None if face is None or rest is None else TargetFace(face, rest)
-            for face, rest in zip(faces, rests, strict=False)
+            None if face is None or rest is None else TargetFace(face, rest, opened=past.opened)
+            for face, rest, past in zip(faces, rests, seen, strict=False)
         ]
         yield time, image, rested

@@ -54,6 +54,9 @@ WRITERS = {
 module with its weights loaded, the file or folder to write, and the card's entries about the
 training, and returns the files it wrote."""
 
+OF_THIS_MACHINE = ("init_from", "lpips")
+"""Settings of a network that name files, which no card tells."""
+
 
 def export_checkpoint(
     module: LightningModule,
@@ -97,7 +100,7 @@ def training_card(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         "epoch": checkpoint.get("epoch"),
         "global_step": checkpoint.get("global_step"),
         "figures": {name: value for name, value in figures.items() if name.startswith("val")},
-        "model": {k: v for k, v in record.get("model", {}).items() if k != "init_from"},
+        "model": {k: v for k, v in record.get("model", {}).items() if k not in OF_THIS_MACHINE},
     }
     return {name: value for name, value in card.items() if value}
 

@@ -17,8 +17,9 @@ from xpress.whole_files import local_path
 MODEL = "morphable.safetensors"
 ENCODER = "encoder.onnx"
 MOUTH = "mouth.onnx"
+EYES = "eyes.onnx"
 EDITORS = {"ganimation": "ganimation.onnx", "dft_net": "dft_net.onnx"}
-NETWORKS = (ENCODER, MOUTH, *EDITORS.values())
+NETWORKS = (ENCODER, MOUTH, EYES, *EDITORS.values())
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def weight_files(name: str | os.PathLike = "default") -> Iterator[WeightFiles]:
     Args:
         name: `default` for the weights in the package; a folder that `train.py … export=DIR` has
             written: an encoder, with its face model where that is another than the package's, a
-            mouth generator, an editor, or all; or the `.safetensors` file of
+            mouth or eye generator, an editor, or all; or the `.safetensors` file of
             `export=NAME.safetensors`, with the two beside it. What is lacking comes from the
             package.
 
@@ -140,11 +141,11 @@ def _of_one_network(file: Path) -> dict[str, Path]:
         details = json.loads(card.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{card}: no card beside the weights; export them again") from error
-    known = {"layout": ENCODER, "ratio": MOUTH}
+    known = {"layout": ENCODER, "ratio": MOUTH, "eye_width": EYES}
     names = [name for entry, name in known.items() if entry in details]
     names += [EDITORS[details["kind"]]] if details.get("kind") in EDITORS else []
     if not names:
-        raise InputError(f"{card}: of no encoder, mouth generator or editor; export again")
+        raise InputError(f"{card}: of no encoder, generator or editor; export again")
     found = {names[0]: file.with_suffix(".onnx")}
     model = file.with_name(MODEL)
     return found | ({MODEL: model} if names[0] == ENCODER and model.exists() else {})

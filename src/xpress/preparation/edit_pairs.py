@@ -93,7 +93,8 @@ class PairMaker(Reanimator):
         chance: np.ndarray = self.chance[coloured]
         self.chance: np.ndarray = chance / chance.sum()
         geometry = ExpressionGeometry(LandmarkModel.of(self.model), self.model.expression_names)
-        self.animator = FaceAnimator(self.model, load_pretrained(mouth=mouth).mouth)
+        painters = load_pretrained(mouth=mouth)
+        self.animator = FaceAnimator(self.model, painters.mouth, painters.eyes)
         self.editor = MorphableEditor(geometry, self.animator)
 
     def __call__(self, number: int) -> dict:

@@ -37,6 +37,7 @@ from xpress.packs import read_records
 from xpress.packs.expression_balance import expression_weights
 from xpress.packs.fitted_parameters import ParameterTable, load_fits
 from xpress.packs.records import decode
+from xpress.reenactment.pretrained import load_eyes
 from xpress.structures import FaceParameters
 from xpress.whole_files import written_beside
 
@@ -91,7 +92,7 @@ class Reanimator:
         weights = expression_weights(self.points[self.rows, :68])
         self.chance = weights / weights.sum()
         self.model = MorphableModel.default()
-        self.animator = FaceAnimator(self.model)
+        self.animator = FaceAnimator(self.model, eyes=load_eyes())
         self.corners = self.model.landmark_corners.numpy()
         self.weights = self.model.landmark_weights.numpy()[..., None]
         self.seed = seed

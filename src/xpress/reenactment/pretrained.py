@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from xpress.animation.openings.eye_generator import EyeGeneratorSession
 from xpress.animation.openings.generated_mouth import MouthPainter
 from xpress.animation.openings.mouth_generator import MouthGeneratorSession
+from xpress.animation.openings.painted_eyes import EyePainter
 from xpress.errors import InputError
 from xpress.extraction.face_reader import PretrainedEncoder, load_encoder
-from xpress.extraction.weight_files import ENCODER, MOUTH, check_used, weight_files
+from xpress.extraction.weight_files import ENCODER, EYES, MOUTH, check_used, weight_files
 from xpress.morphable.face_model import FaceModel
 from xpress.reenactment.target_video import Animator
 
@@ -24,19 +26,21 @@ class Pretrained(PretrainedEncoder):
 
     Attributes:
         mouth: what fills an opened mouth; see `FaceAnimator`.
+        eyes: what moves lids and irises; see `FaceAnimator`.
     """
 
     mouth: Literal["model", "none"] | MouthPainter
+    eyes: EyePainter
 
     def animators(self) -> Callable[[], Animator]:
-        """What makes the animators; they share one generator."""
-        return lambda: animator(self.model, self.mouth)
+        """What makes the animators; they share the generators."""
+        return lambda: animator(self.model, self.mouth, self.eyes)
 
 
 def load_pretrained(
     name: str | os.PathLike = "default", mouth: str = "generator", threads: int = 1
 ) -> Pretrained:
-    """Load face model, encoder and mouth generator.
+    """Load face model, encoder and generators.
 
     Args:
         name: see `weight_files`.
@@ -47,16 +51,27 @@ def load_pretrained(
         InputError: no such folder, nothing in it that would be used, or a file of it cannot be
             read.
     """
-    check_used(name, *([ENCODER, MOUTH] if mouth == "generator" else [ENCODER]))
+    check_used(name, ENCODER, EYES, *([MOUTH] if mouth == "generator" else []))
     loaded = load_encoder(name, threads)
-    return Pretrained(**vars(loaded), mouth=load_mouth(name, mouth, threads))
+    filling = load_mouth(name, mouth, threads)
+    return Pretrained(**vars(loaded), mouth=filling, eyes=load_eyes(name, threads))
 
 
-def animator(model: FaceModel, mouth: Literal["model", "none"] | MouthPainter) -> Animator:
+def animator(
+    model: FaceModel,
+    mouth: Literal["model", "none"] | MouthPainter,
+    eyes: EyePainter | None = None,
+) -> Animator:
     """One that draws faces of the model."""
     from xpress.animation.animator import FaceAnimator
 
-    return FaceAnimator(model, mouth)
+    return FaceAnimator(model, mouth, eyes)
+
+
+def load_eyes(name: str | os.PathLike = "default", threads: int = 1) -> EyePainter:
+    """What moves lids and irises; see `load_pretrained`."""
+    with weight_files(name) as found:
+        return EyeGeneratorSession(found[EYES], threads)
 
 
 def load_mouth(

@@ -24,7 +24,7 @@ from xpress.morphable.expression_geometry import ExpressionGeometry
 from xpress.morphable.face_model import LinearFaceModel
 from xpress.morphable.landmarks.face_landmarks import FaceLandmarks
 from xpress.reenactment.options import ReenactmentOptions
-from xpress.reenactment.pretrained import animator, load_pretrained
+from xpress.reenactment.pretrained import animator, load_eyes, load_pretrained
 from xpress.reenactment.target_video import Animator, TargetAnimator, TargetFace
 from xpress.transfer.driver import DriverFrame, drive
 from xpress.transfer.expression_transfer import ExpressionTransfer
@@ -57,7 +57,10 @@ class Reenactor(FaceReader):
         signal_gain: np.ndarray | None = None,
     ) -> None:
         super().__init__(model, extractor, detector, size)
-        self.animators = animators or (lambda: animator(self.model, "model"))
+        if animators is None:
+            eyes = load_eyes()
+            animators = lambda: animator(self.model, "model", eyes)  # noqa: E731
+        self.animators = animators
         self.signal_gain = signal_gain
         self.geometry = ExpressionGeometry(FaceLandmarks.of(self.model), model.expression_names)
         self.resting = RestingFace(self.geometry)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from xpress.animation.openings.eye_picture import OpenEyes
 from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.face_window import FaceWindow
@@ -19,15 +20,27 @@ from xpress.morphable.expression_geometry import MeasuredExpression
 from xpress.structures import FaceParameters
 from xpress.transfer.driver import DriverFrame
 from xpress.transfer.expression_transfer import ExpressionTransfer
+from xpress.transfer.resting_face import RestingFace
 from xpress.whole_files import scratch_folder
+
+UPPER_LIDS, LOWER_LIDS = [37, 38, 43, 44], [41, 40, 47, 46]
+"""Opposite landmarks of the right and of the left eye."""
 
 
 @runtime_checkable
 class Animator(Protocol):
     """Moves the face of a picture; see `animator.FaceAnimator`."""
 
-    def set_target(self, image: UInt8[np.ndarray, "H W 3"], parameters: FaceParameters) -> object:
-        """Take the picture and its face's parameters, in pixels of the picture."""
+    def set_target(
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        parameters: FaceParameters,
+        opened: OpenEyes | None = None,
+    ) -> object:
+        """Take the picture and its face's parameters, in pixels of the picture.
+
+        `opened` shows what the face's eyes look like where they are shut in the picture.
+        """
 
     def render(self, expression: Float32[np.ndarray, " Ke"]) -> UInt8[np.ndarray, "H W 3"]:
         """The picture with the face showing that expression."""
@@ -41,15 +54,52 @@ class TargetFace:
         face: as it is in the picture.
         rest: what counts as its resting expression.
         share: how far it follows the source, in [0, 1]; see `transfer.fading`.
+        opened: the face in another frame of its video, its eyes open.
     """
 
     face: FaceSample
     rest: MeasuredExpression
     share: float = 1.0
+    opened: OpenEyes | None = None
 
     def faded(self, share: float) -> TargetFace:
         """The same face with another share."""
         return replace(self, share=share)
+
+
+class FaceHistory:
+    """What the first seconds of a clip show of one face.
+
+    Attributes:
+        faces: in order of time.
+        opened: the frame in which the eyes are open widest.
+    """
+
+    def __init__(self) -> None:
+        self.faces: list[FaceSample] = []
+        self.opened: OpenEyes | None = None
+        self._widest = 0.0
+
+    def add(self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample) -> None:
+        """The next frame that shows it."""
+        self.faces.append(face)
+        widest = _least_gap(face.landmarks68)
+        if widest > self._widest:
+            window = FaceWindow.around(face, *image.shape[:2])
+            picture = window.cut(image).copy()
+            self._widest, self.opened = widest, OpenEyes(picture, window.shifted(face).parameters)
+
+    def rest(self, resting: RestingFace) -> MeasuredExpression:
+        """What counts as its resting expression."""
+        expressions = np.array([face.expression for face in self.faces])
+        return resting.of_clip(expressions, np.array([face.identity for face in self.faces]))
+
+
+def _least_gap(landmarks68: Float[np.ndarray, "68 2"]) -> float:
+    """Between the lids of the eye that is less open, over the distance of the outer corners."""
+    upper, lower = landmarks68[UPPER_LIDS], landmarks68[LOWER_LIDS]
+    gaps = np.linalg.norm(lower - upper, axis=1).reshape(2, 2).mean(1)
+    return float(gaps.min() / max(np.linalg.norm(landmarks68[45] - landmarks68[36]), 1e-6))
 
 
 _Frame = tuple[Fraction, UInt8[np.ndarray, "H W 3"], list[TargetFace | None]]
@@ -79,7 +129,8 @@ class TargetAnimator:
         for animator, rested in zip(self._animators, faces, strict=False):
             if rested is not None:
                 window = FaceWindow.around(rested.face, *image.shape[:2])
-                animator.set_target(window.cut(image), window.shifted(rested.face).parameters)
+                parameters = window.shifted(rested.face).parameters
+                animator.set_target(window.cut(image), parameters, rested.opened)
                 self._faces.append((animator, rested, window))
 
     @property

@@ -28,7 +28,7 @@ def package_without_generator(monkeypatch, tmp_path_factory):
     """As if the package had no mouth generator."""
     package = tmp_path_factory.mktemp("package")
     (package / "assets").mkdir()
-    for name in ("encoder.onnx", "encoder.json", "morphable.safetensors"):
+    for name in ("encoder.onnx", "encoder.json", "morphable.safetensors", "eyes.onnx"):
         shutil.copy(str(ASSETS / name), package / "assets" / name)
     monkeypatch.setattr("xpress.extraction.weight_files.files", lambda name: package)
 
@@ -72,7 +72,7 @@ def test_the_file_of_one_network(tmp_path):
     loaded = load_pretrained(tmp_path / "mine.safetensors", "none")
     assert (loaded.encoder.signal_gain == 0.5).all()
     (tmp_path / "mine.json").write_text("{}")
-    with pytest.raises(InputError, match="of no encoder, mouth generator or editor"):
+    with pytest.raises(InputError, match="of no encoder, generator or editor"):
         load_pretrained(tmp_path / "mine.safetensors")
     (tmp_path / "mine.json").unlink()
     with pytest.raises(InputError, match="no card beside the weights"):

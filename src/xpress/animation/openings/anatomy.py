@@ -14,8 +14,9 @@ from xpress.morphable.landmarks.landmark_weights import FIRST_IRIS, LIDS, LIPS_I
 from xpress.morphable.teeth import teeth_rows
 
 MOUTH_PARTS = ("mouth_socket", "gums_tongue", "teeth_upper", "teeth_lower")
-IRISES = (FIRST_IRIS + 5, FIRST_IRIS)
-"""Face Mesh's points in the middle of the left and of the right iris."""
+IRIS_POINTS = 5
+FIRST_IRISES = (FIRST_IRIS + IRIS_POINTS, FIRST_IRIS)
+"""Face Mesh's points of the left and of the right iris, the centre first."""
 SKIN, OTHER = -1, -2
 JAW = slice(0, 17)
 OUTER_LIPS = slice(48, 60)
@@ -53,26 +54,19 @@ class Surroundings:
 
     def rim(self, projected: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "R 2"]:
         """The opening's visible rim in pixels."""
-        corners = projected[self.corners] * self.weights[..., None]
-        return corners.sum(1)[:, :2]
+        return self.points(projected)[:, :2]
 
-    def feet(
-        self, mean: Float32[np.ndarray, "V 3"], vertices: Int[np.ndarray, " N"]
-    ) -> tuple[Int[np.ndarray, " N"], Float32[np.ndarray, " N"], Float32[np.ndarray, " N"]]:
-        """The point of the rim nearest to each vertex of the mean face.
+    def points(self, vertices: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "R 3"]:
+        """The rim's points, or their offsets, among those of all vertices."""
+        return (vertices[self.corners] * self.weights[..., None]).sum(1)
 
-        Returns:
-            The rim's segment, the share of it, and the distance in centimetres.
-        """
-        rim = (mean[self.corners] * self.weights[..., None]).sum(1)
+    def distance(self, mean: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, " V"]:
+        """How far each vertex of the mean face lies from the rim, centimetres."""
+        rim = self.points(mean)
         along = np.roll(rim, -1, axis=0) - rim
-        offset = mean[vertices][:, None] - rim
+        offset = mean[:, None] - rim
         share = (offset * along).sum(-1) / np.maximum((along * along).sum(-1), 1e-9)
-        share = share.clip(0, 1)
-        distance = np.linalg.norm(offset - share[..., None] * along, axis=-1)
-        nearest = distance.argmin(1)
-        rows = np.arange(len(nearest))
-        return nearest, share[rows, nearest], distance[rows, nearest]
+        return np.linalg.norm(offset - share.clip(0, 1)[..., None] * along, axis=-1).min(1)
 
 
 class Anatomy:
@@ -86,6 +80,10 @@ class Anatomy:
         skin: (F, 3) triangles whose motion is trusted: the face without neck, ears and nape.
         face: (F, 3) triangles of the whole face part.
         mouth, eyes: surroundings and interior of the openings; left eye first.
+        irises: embedding (corners and weights) of the left and of the right iris's centre and four
+            points of its rim.
+        blinks: where eyeBlink of the left and of the right eye stand among the expressions.
+        closing: (2, R, 3) offsets of the left and of the right eye's rim under them.
         gaze: (2, Ke, 3) offsets of the left and of the right iris's centre under each expression.
         lips: embedding (corners and weights) of the outer lips, the 68 landmarks' rows 48 to 59.
         rim_distance: (V,) centimetres of the mean shape from the nearest lid or lip.
@@ -107,9 +105,12 @@ class Anatomy:
         self.lips = tuple(
             embedding[OUTER_LIPS] for embedding in (model.landmark_corners, model.landmark_weights)
         )
-        irises = (_contour(model, [point]) for point in IRISES)
+        self.irises = [_contour(model, range(first, first + IRIS_POINTS)) for first in FIRST_IRISES]
         self.gaze = np.stack(
-            [(model.expression_basis[:, c[0]] * w[0][:, None]).sum(1) for c, w in irises]
+            [
+                (model.expression_basis[:, corners[0]] * weights[0][:, None]).sum(1)
+                for corners, weights in self.irises
+            ]
         )
         self.teeth = teeth_rows(model)
         half = len(LIDS) // 2
@@ -123,7 +124,14 @@ class Anatomy:
             )
             for side, (name, lids) in enumerate((("left", LIDS[half:]), ("right", LIDS[:half])))
         ]
-        rims = [rim.feet(mean, np.arange(len(mean)))[2] for rim in (self.mouth, *self.eyes)]
+        self.blinks = [list(model.expression_names).index(f"eyeBlink_{side}") for side in "LR"]
+        self.closing = np.stack(
+            [
+                eye.points(model.expression_basis[blink] * self.damping[blink][:, None])
+                for eye, blink in zip(self.eyes, self.blinks, strict=True)
+            ]
+        )
+        rims = [rim.distance(mean) for rim in (self.mouth, *self.eyes)]
         self.rim_distance = np.min(rims, axis=0).astype(np.float32)
 
         self.moving = np.zeros(len(mean), np.float32)

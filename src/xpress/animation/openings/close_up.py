@@ -1,4 +1,4 @@
-"""Fine rasters around the openings of the face, for eyes and mouth."""
+"""A fine raster around an opening of the face."""
 
 from __future__ import annotations
 
@@ -37,14 +37,12 @@ class CloseUpFragments:
 
 
 class CloseUp:
-    """A fine raster around an opening of the face: which cell sees skin, eyeball, tooth, tongue.
+    """A fine raster around an opening of the face: which cell sees skin, tooth, tongue.
 
     Args:
         surroundings: of the opening.
         margins: room beside, above and below the rim, over the opening's width.
         cells: along the longer side of the raster, between one and `FINEST` to a pixel.
-        recess: how far the interior is pushed back, over the opening's width: a fitted eyeball
-            must not poke through a fitted lid.
     """
 
     def __init__(
@@ -52,16 +50,13 @@ class CloseUp:
         surroundings: Surroundings,
         margins: tuple[float, float, float],
         cells: int,
-        recess: float,
     ) -> None:
         self.surroundings = surroundings
         self.vertices, local = np.unique(surroundings.triangles, return_inverse=True)
         self.triangles = np.ascontiguousarray(local.reshape(-1, 3).astype(np.int32))
         self.part = surroundings.part
-        inner = np.unique(surroundings.triangles[surroundings.part >= 0])
-        self.interior = np.isin(self.vertices, inner)
         self._chosen = np.empty(len(self.triangles), np.int32)
-        self.margins, self.cells, self.recess = margins, cells, recess
+        self.margins, self.cells = margins, cells
 
     def place(self, projected: Float32[np.ndarray, "V 3"]) -> None:
         """Lay the raster around the opening of a target with these vertices."""
@@ -80,8 +75,7 @@ class CloseUp:
         inside |= self._outline(self.surroundings.rim(projected))
         x, y, width, height = cv2.boundingRect(inside)
         points = np.empty((len(self.vertices), 3), np.float32)
-        recess = np.float32(self.recess * self.width)
-        _gather(projected, self.vertices, self.interior, recess, *self.grid.affine, points)
+        _gather(projected, self.vertices, *self.grid.affine, points)
         box = (x, y, x + width - 1, y + height - 1)
         count = _choose(points, self.triangles, self.part, box, *self.grid.size, self._chosen)
         chosen = self._chosen[:count]
@@ -219,13 +213,13 @@ def _choose(points, triangles, part, box, height, width, chosen):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _gather(projected, vertices, interior, recess, zoom_x, shift_x, zoom_y, shift_y, points):
+def _gather(projected, vertices, zoom_x, shift_x, zoom_y, shift_y, points):
     """The close-up's vertices in its cells, the interior pushed back."""
     for n in range(vertices.shape[0]):
         v = vertices[n]
         points[n, 0] = projected[v, 0] * zoom_x + shift_x
         points[n, 1] = projected[v, 1] * zoom_y + shift_y
-        points[n, 2] = projected[v, 2] - (recess if interior[n] else np.float32(0))
+        points[n, 2] = projected[v, 2]
 
 
 @njit(cache=True, nogil=True)

@@ -51,7 +51,7 @@ class MouthOpening(Opening):
     """
 
     def __init__(self, anatomy: Anatomy, albedo: Float32[np.ndarray, "V 3"]) -> None:
-        super().__init__(CloseUp(anatomy.mouth, MARGINS, CELLS, 0.0), anatomy.mean)
+        super().__init__(CloseUp(anatomy.mouth, MARGINS, CELLS))
         albedo = albedo[self.close_up.vertices].clip(1e-3, 1)
         vivid = albedo * (albedo @ LUMA)[:, None] ** (LIFT - 1)
         self.albedo = (vivid + albedo**LIFT) / 2 + DARKEST

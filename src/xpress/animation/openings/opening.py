@@ -1,4 +1,4 @@
-"""What eyes and mouth have in common: skin moves over an interior that does not follow it."""
+"""An opening of the face: skin moves over an interior that does not follow it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,12 @@ from numba import njit
 from xpress.animation.openings.anatomy import SKIN
 from xpress.animation.openings.close_up import CloseUp, CloseUpFragments
 from xpress.animation.warping.backward_flow import sample
-from xpress.animation.warping.inpainting import crop_box, nearest_kept, opening_mask
+from xpress.animation.warping.inpainting import crop_box
 from xpress.animation.warping.raster import Grid
 from xpress.animation.warping.relighting import LUMA
 
 FEATHER = 0.9
 """Blur of an opening's edge, pixels."""
-CLOSED_LASHES = 0.4
-"""Share of the lashes' width that is kept where an opening shuts: a rim that fits badly carries a
-piece of the iris, which a closed eye would show as a dark hole."""
-RIM_REACH = 0.6
-"""Vertices of the mean face within these centimetres of the rim may move with it."""
-FAR = 1e4
-"""Pixels from the rim that are given to all others."""
 FADE = 0.06
 """Share of a patch's side over which it joins the frame."""
 
@@ -52,19 +45,13 @@ class Opening:
 
     Args:
         close_up: of the opening.
-        mean: the face model's mean shape.
     """
 
-    def __init__(self, close_up: CloseUp, mean: Float32[np.ndarray, "V 3"]) -> None:
+    def __init__(self, close_up: CloseUp) -> None:
         self.close_up = close_up
-        segment, share, distance = close_up.surroundings.feet(mean, close_up.vertices)
-        near = self._near_rim = np.flatnonzero(distance < RIM_REACH)
-        self._feet = segment[near], share[near]
 
     skin: UInt8[np.ndarray, "h w 3"]
     """The target with skin in place of the opening, in pixels of the grid's box."""
-    lashes = 0.0
-    """Width of the rim that keeps its looks and its width, pixels."""
 
     @property
     def grid(self) -> Grid:
@@ -87,11 +74,7 @@ class Opening:
         self.close_up.place(projected)
         own = crop_box(image, self.grid.box)
         corner = np.array([*self.grid.box[:2], 0], np.float32)
-        self._own = own
-        self._own_rim = self.close_up.surroundings.rim(projected) - corner[:2]
         self._own_points = (projected - corner)[self.close_up.vertices][:, :2].copy()
-        self._opened = opening_mask(own.shape[:2], self._own_rim) > 0
-        self._nearest_skin = nearest_kept(~self._opened)
         self._fade = _border_fade(self.grid.shape)
         self._prepare(own, projected, light)
 
@@ -147,44 +130,7 @@ class Opening:
         _add_positions(points, *self._cell_affine())
         _own_positions(fragments, self.close_up.triangles, self._own_points, points)
         skin = sample(self.skin, points)
-        if self.lashes > 0:
-            self._keep_rim(fragments, projected, points, skin, self.closed(projected))
         return skin, local[..., 2]
-
-    def _keep_rim(
-        self, fragments: CloseUpFragments, projected, points, skin, closed: float
-    ) -> None:
-        """Move the rim with its lashes as a whole instead of stretching it with the lid."""
-        corner = np.array(self.grid.box[:2], np.float32)
-        near = self._near_rim
-        beside = projected[self.close_up.vertices[near]][:, :2] - corner
-        beside -= self._foot(self.close_up.surroundings.rim(projected) - corner)
-        rim = np.full((len(self.close_up.vertices), 3), FAR, np.float32)
-        rim[near, :2], within = self._out_of_opening(self._foot(self._own_rim) + beside)
-        # What faces the opening is the lid's edge, however thick the lid.
-        rim[near, 2] = np.hypot(beside[:, 0], beside[:, 1]) * np.where(within, closed, 1)
-        weight = np.zeros(fragments.part.shape, np.float32)
-        reach = np.float32(self.lashes * (1 - (1 - CLOSED_LASHES) * closed))
-        _rim_positions(fragments, self.close_up.triangles, rim, reach, points, weight)
-        _mix_darker(skin, sample(self._own, points), weight)
-
-    def closed(self, projected: Float32[np.ndarray, "V 3"]) -> float:
-        """How far new vertices shut what the target has open, in [0, 1]."""
-        return 0.0
-
-    def _out_of_opening(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Points that fall into the target's opening moved to the nearest skin; which did."""
-        height, width = self._nearest_skin.shape[:2]
-        x = np.clip(np.round(points[:, 0]), 0, width - 1).astype(int)
-        y = np.clip(np.round(points[:, 1]), 0, height - 1).astype(int)
-        inside = self._opened[y, x]
-        return np.where(inside[:, None], self._nearest_skin[y, x], points), inside
-
-    def _foot(self, rim: np.ndarray) -> np.ndarray:
-        """The rim's point that belongs to each vertex."""
-        segment, share = self._feet
-        share = share[:, None]
-        return (1 - share) * rim[segment] + share * rim[(segment + 1) % len(rim)]
 
     def _cell_affine(self) -> tuple[float, float, float, float]:
         """Pixels of the box at cell (column, row): a * column + b, c * row + d."""
@@ -210,20 +156,6 @@ def _own_positions(fragments: CloseUpFragments, triangles, own, points) -> None:
     """Where the target shows the skin that is seen in each cell."""
     _fill_positions(
         fragments.part, fragments.face_index, fragments.barycentrics, triangles, own, points
-    )
-
-
-def _rim_positions(fragments: CloseUpFragments, triangles, rim, reach, points, weight) -> None:
-    """Where the target shows the rim's surroundings, and how near the rim each cell is."""
-    _fill_rim(
-        fragments.part,
-        fragments.face_index,
-        fragments.barycentrics,
-        triangles,
-        rim,
-        reach,
-        points,
-        weight,
     )
 
 
@@ -275,43 +207,6 @@ def _fill_positions(part, face_index, barycentrics, triangles, own, points):
                 y += w * own[v, 1]
             points[row, column, 0] = x
             points[row, column, 1] = y
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _fill_rim(part, face_index, barycentrics, triangles, rim, reach, points, weight):
-    for row in range(part.shape[0]):
-        for column in range(part.shape[1]):
-            if part[row, column] != SKIN:
-                continue
-            f = face_index[row, column]
-            x = y = distance = np.float32(0)
-            for n in range(3):
-                w, v = barycentrics[row, column, n], triangles[f, n]
-                x += w * rim[v, 0]
-                y += w * rim[v, 1]
-                distance += w * rim[v, 2]
-            t = distance / reach
-            if t < 2:
-                points[row, column, 0] = x
-                points[row, column, 1] = y
-                t = min(max(t - 1, np.float32(0)), np.float32(1))
-                weight[row, column] = 1 - t * t * (3 - 2 * t)
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _mix_darker(below, above, weight):
-    for row in range(weight.shape[0]):
-        for column in range(weight.shape[1]):
-            w = weight[row, column]
-            if w > 0:
-                for n in range(3):
-                    value = np.float32(below[row, column, n])
-                    # Lashes are dark: what is bright at the rim is eyeball beside a poor fit.
-                    darker = min(np.float32(above[row, column, n]), value)
-                    value += w * (darker - value) + np.float32(0.5)
-                    below[row, column, n] = np.uint8(value)
 
 
 @njit(cache=True, nogil=True)
