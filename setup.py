@@ -34,6 +34,7 @@ CORE = [
 EXTRAS = {
     "docs": ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.30"],
     "export": ["onnx>=1.17", "onnxscript>=0.3"],
+    "live": ["pygame-ce>=2.5", "python-osc>=1.9", "pyvirtualcam>=0.12"],
     "remote": ["gcsfs>=2024.6", "s3fs>=2024.6"],  # packs on s3:// and gs://; https:// needs nothing
     "provenance": ["c2pa-python>=0.38", "cryptography>=43"],
     "pytorch3d": ["pytorch3d>=0.7.5"],

@@ -99,8 +99,9 @@ class InferOptions:
         task_name: the chosen task.
         source: video, image, camera index, `params.npz` or CSV of Live Link Face that gives the
             expression.
-        target: image or video that receives it.
-        output: file or folder to write.
+        target: image or video that receives it; for task=live an image or a folder of them.
+        output: file or folder to write; for task=live window, virtualcam, a file, osc://HOST:PORT
+            or livelink://HOST:PORT.
         motion: relative to the source's neutral face, or the source's expression as it is.
         strength: factor on the expression's change, 1 is the source's own.
         regions: what may move; all of the face without it.
@@ -131,7 +132,7 @@ class InferOptions:
     job: Optional[dict[str, Any]] = None  # noqa: UP045  (OmegaConf reads this form alone)
     task_name: Optional[str] = None  # noqa: UP045
     source: str = MISSING
-    target: str = MISSING
+    target: Optional[str] = MISSING  # noqa: UP045
     output: str = MISSING
     motion: Motion = Motion.relative
     strength: float = 1.0

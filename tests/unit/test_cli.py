@@ -66,7 +66,7 @@ def run_infer_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 
 ERRORS = {
-    (): r"no task given; choose task=convert\|demo\|edit\|extract\|interpolate\|reenact",
+    (): r"no task given; choose task=convert\|demo\|edit\|extract\|interpolate\|live\|reenact",
     ("task=renact",): "task=renact: no such task; did you mean reenact",
     ("task=face_autoencoder",): "no such task; choose from convert, demo, edit, extract",
     ("tsk=demo",): "tsk: no such option; did you mean task",

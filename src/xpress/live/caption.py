@@ -1,0 +1,26 @@
+"""What the window says over the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def captioned(
+    image: UInt8[np.ndarray, "H W 3"], lines: Sequence[str], bottom: Sequence[str] = ()
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A copy with lines of text at its top and at its bottom, readable on any picture."""
+    drawn = image.copy()
+    size = max(0.4, image.shape[1] / 1400)
+    step = round(34 * size)
+    rows = [step + number * step for number in range(len(lines))]
+    rows += [image.shape[0] - step // 2 - n * step for n in reversed(range(len(bottom)))]
+    for row, text in zip(rows, [*lines, *bottom], strict=True):
+        for color, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(drawn, text, (step // 3, row), _FONT, size, color, width, cv2.LINE_AA)
+    return drawn
