@@ -18,6 +18,7 @@ from xpress.animation.openings.eye_picture import (
     covered,
     cut_crop,
 )
+from xpress.animation.openings.opening import color_share, tinted
 from xpress.animation.warping.compositing import Box, blend, inside, intersect
 from xpress.animation.warping.inpainting import crop_box
 from xpress.media.eye_crop import (
@@ -79,6 +80,7 @@ class PaintedEye:
         self.fit, self.width = fit, fit.width
         self.own = EyePicture.of(image, fit)
         self._opened = opened
+        self._color_share = color_share(self.own.image)
         self.box = covered(fit.matrix, *REGION_BOX)
         self._matrix = counted_from(fit.matrix, np.array(self.box[:2]))
         self._alpha = self._in_box(painted_region())
@@ -160,7 +162,8 @@ class PaintedEye:
         """
         back = cv2.invertAffineTransform(reference.matrix).astype(np.float32)
         flow = flow + FLOW_SCALE * edit[..., :2]
-        color, mask = _layered(reference.moved(flow), flow, edit)
+        painted = tinted(_sigmoid(edit[..., 3:]), self._color_share)
+        color, mask = _layered(reference.moved(flow), flow, painted, _sigmoid(edit[..., 2]))
         moves = self._in_box(np.dstack([flow @ back[:, :2].T, mask]))
         places = cv2.transform(self._places, back)
         smooth = self.width >= FINE
@@ -256,7 +259,8 @@ def _smooth(x: float) -> float:
 def _layered(
     moved: Float32[np.ndarray, "H W 3"],
     flow: Float32[np.ndarray, "H W 2"],
-    edit: Float32[np.ndarray, "H W 6"],
+    painted: Float32[np.ndarray, "H W 3"],
+    mask: Float32[np.ndarray, "H W"],
 ) -> tuple[Float32[np.ndarray, "H W 3"], Float32[np.ndarray, "H W"]]:
     """What is laid over the reference's own pixels, 0 to 255 times its share, and that share.
 
@@ -266,9 +270,9 @@ def _layered(
     Args:
         moved: the reference's crop under the flow.
         flow: pixels of the crop.
-        edit: as the generator gives it.
+        painted: RGB in [0, 1].
+        mask: how far that replaces the reference.
     """
-    painted, mask = _sigmoid(edit[..., 3:]), _sigmoid(edit[..., 2])
     leap = np.abs(np.diff(flow[..., 1], axis=0))
     leap = np.maximum(np.pad(leap, ((0, 1), (0, 0))), np.pad(leap, ((1, 0), (0, 0))))
     torn = ((leap - LEAP) / LEAP).clip(0, 1)

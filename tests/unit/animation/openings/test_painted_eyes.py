@@ -317,3 +317,16 @@ def test_outside_the_eyes_the_animator_draws_as_without(model, picture):
         cv2.circle(near, middle.tolist(), round(SCALE * 3), 1, -1)
     assert np.array_equal(frames[0][near == 0], frames[1][near == 0])
     assert not np.array_equal(frames[0], frames[1])
+
+
+def test_grey_eyes_stay_grey(anatomy, picture, view, projected):
+    grey = np.ascontiguousarray(picture.mean(2, keepdims=True).astype("u1").repeat(3, 2))
+    for image, most in ((grey, 1), (picture, 255)):
+        eyes = PaintedEyes(anatomy, Painter(mask=20.0, color=(20.0, -20.0, -20.0)))
+        eyes.set_target(view(image))
+        skin = image.copy()
+        eyes.paint(skin, (0, 0, SIZE, SIZE), projected(eyeBlink=1.0), AHEAD)
+        x, y = middle_of(eyes.eyes[0].fit)
+        chroma = np.ptp(skin[y - 2 : y + 3, x - 2 : x + 3].astype(int), axis=2)
+        assert chroma.max() <= most
+        assert chroma.min() >= most - 1
