@@ -8,7 +8,7 @@ PIP_INSTALL ?= pip install
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo docs test fuzz lint format bench audit sbom clean
+.PHONY: setup demo docs test fuzz faults soak lint format bench audit sbom clean
 
 setup: $(STAMP)
 
@@ -37,6 +37,12 @@ test: lint
 
 fuzz: setup
 	XPRESS_FUZZ=5000 $(BIN)/pytest -n 2 tests/unit/fuzz
+
+faults: setup
+	XPRESS_FAULTS=3 $(BIN)/pytest -s tests/integration/test_faults.py
+
+soak: setup
+	$(BIN)/python tools/soak.py --minutes 30
 
 format: setup
 	$(BIN)/ruff check --fix .

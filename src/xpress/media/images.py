@@ -6,6 +6,7 @@ import io
 import os
 import warnings
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from jaxtyping import UInt8
@@ -119,11 +120,20 @@ def write_image(
             f"use {', '.join(IMAGE_SUFFIXES)}"
         )
     with written_beside(path) as partial:
-        Image.fromarray(np.ascontiguousarray(image)).save(
-            partial, **options, **_metadata(options["format"], label)
-        )
+        picture = Image.fromarray(np.ascontiguousarray(image))
+        with io.BufferedWriter(_Unnumbered(partial, "w")) as file:
+            picture.save(file, **options, **_metadata(options["format"], label))
         if label is not None and label.sign is not None:
             label.sign(partial)
+
+
+class _Unnumbered(io.FileIO):
+    """A file whose descriptor Pillow does not get: its encoders write there past Python, and take
+    it for success when a disk that becomes full accepts but a part of the last piece.
+    """
+
+    def fileno(self) -> NoReturn:
+        raise io.UnsupportedOperation("fileno")
 
 
 def _metadata(kind: str, label: Label | None) -> dict:

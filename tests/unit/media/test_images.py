@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import zlib
 from pathlib import Path
 
@@ -179,7 +180,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, picture, monkeypatch):
     before = (tmp_path / "a.png").read_bytes()
 
     def full(self, target, **_):
-        Path(target).write_bytes(b"half")
+        target.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
@@ -197,3 +198,22 @@ def test_is_image_looks_at_the_content(tmp_path: Path):
     assert is_image(tmp_path / "still.gif")
     assert not is_image(tmp_path / "moving.gif")
     assert not is_image(tmp_path / "text.png")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_disk_that_fills_up_anywhere_is_told(tmp_path, suffix):
+    """Also within the last piece, of which the system takes a part."""
+    path = tmp_path / f"a{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    write_image(path, noise)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for missing in (1, 100, len(before) // 2, len(before)):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - missing, limits[1]))
+        try:
+            with pytest.raises(InputError, match="cannot be written"):
+                write_image(path, noise)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert path.read_bytes() == before
+        assert [file.name for file in tmp_path.iterdir()] == [path.name]
