@@ -70,6 +70,7 @@ class Gaze(Enum):
 
     source = "source"
     target = "target"
+    viewer = "viewer"
 
 
 class EditorName(Enum):
@@ -108,7 +109,12 @@ class InferOptions:
         face: `largest`, `all` or an index from left to right.
         mouth: what fills the opened mouth: the network trained for it, the face model's teeth and
             tongue, or nothing.
-        gaze: whose eyes look: the source's, with whom the target's turn, or the target's own.
+        gaze: whose eyes look: the source's, with whom the target's turn, the target's own, or
+            its own kept on the viewer while the head turns.
+        head: `auto` moves the heads of photographs as the source's moves and leaves videos their
+            own, `source` moves both, `target` none, a number is a factor on the motion.
+        idle: share of a mild motion of its own (breath, blinks, sway) for photographs, 1 is usual.
+        seed: of that motion.
         aus: wanted action units, each in [0, 1] (aus.AU12=0.8, one side as aus.AU45_L=1), or
             aus.random=7; the others stay as they are.
         editor: `morphable` moves the face model's shapes, the others are networks.
@@ -140,6 +146,9 @@ class InferOptions:
     face: str = "largest"
     mouth: Mouth = Mouth.generator
     gaze: Gaze = Gaze.target
+    head: str = "auto"
+    idle: float = 0.0
+    seed: int = 0
     aus: dict[str, Any] = field(default_factory=dict)
     editor: EditorName = EditorName.morphable
     steps: list[float] = field(default_factory=lambda: [0.5, 0.75, 1.0])

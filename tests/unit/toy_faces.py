@@ -132,7 +132,8 @@ class ToyAnimator:
         x, y = parameters.translation[0].round().astype(int).tolist()
         self.place = (slice(y, y + 4), slice(max(x - 8, 0), x + 8))
 
-    def render(self, expression) -> np.ndarray:
+    def render(self, expression, head=None) -> np.ndarray:
+        self.head = head
         frame = self.image.copy()
         frame[self.place] = (round(float(expression[self.jaw]) * 255), 0, 255)
         return frame

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from xpress.animation.head.head_warp import HeadWarp
 from xpress.animation.openings.anatomy import Anatomy
 from xpress.animation.openings.eye_picture import FaceView, OpenEyes
 from xpress.animation.openings.generated_mouth import GeneratedMouth, MouthPainter
@@ -26,7 +27,15 @@ from xpress.animation.warping.backward_flow import (
     sampling_map,
     vertex_maps,
 )
-from xpress.animation.warping.compositing import Box, apply_gain, blend, clip_box, inside, intersect
+from xpress.animation.warping.compositing import (
+    Box,
+    apply_gain,
+    blend,
+    clip_box,
+    enclosing,
+    inside,
+    intersect,
+)
 from xpress.animation.warping.creases import Creases
 from xpress.animation.warping.inpainting import crop_box
 from xpress.animation.warping.mesh_evaluator import MeshEvaluator, Projection, camera_normals
@@ -40,6 +49,7 @@ from xpress.morphable.face_model import LinearFaceModel
 from xpress.rendering.lighting import spherical_harmonics
 from xpress.rendering.z_buffer import Buffers
 from xpress.structures import FaceParameters
+from xpress.transfer.head_motion import HeadMotion
 
 STILL, MOVED = 0.002, 0.015
 """Motion of an opening's rim over the eye-corner distance: below the first, the target's own
@@ -93,6 +103,8 @@ class FaceAnimator:
         self.timings: defaultdict[str, float] = defaultdict(float)
         self.last_region: Box = (0, 0, 0, 0)
         self._last_maps: Float32[np.ndarray, "R C 3"] | None = None
+        self._head = HeadWarp(model)
+        self._head_known = False
 
     def set_target(
         self,
@@ -110,6 +122,7 @@ class FaceAnimator:
         with self._timed("target"):
             parameters = parameters.numpy()
             self._image = image
+            self._head_known = False
             self._expression = parameters.expression[0].astype(np.float32)
             self._projection = Projection(parameters)
             self._projected = self._project(parameters, self._projection)
@@ -165,16 +178,37 @@ class FaceAnimator:
             closing.reshape(2, -1, 2),
         )
 
-    def render(self, expression: Float32[np.ndarray, " Ke"]) -> UInt8[np.ndarray, "H W 3"]:
-        """The target with another expression.
+    def render(
+        self, expression: Float32[np.ndarray, " Ke"], head: HeadMotion | None = None
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """The target with another expression, and its head moved.
 
         Args:
             expression: activations in [0, 1].
+            head: how its head moves; None leaves it where it is.
 
         Returns:
             A new full frame. Outside `last_region` it is the target bit by bit, and everywhere
-            when the expression is the target's own.
+            when the expression is the target's own and the head stays.
         """
+        face = self.last_region = clip_box(self._grid.box, *self._image.shape[:2])
+        out = self._with_expression(expression)
+        if head is None or head.is_still:
+            return out
+        with self._timed("head"):
+            if not self._head_known:
+                self._head.set_target(
+                    self._image, self._projected, self._projection, self._light_luma
+                )
+                self._head_known = True
+            self._head.turn(out, head, face)
+        self.last_region = enclosing(face, self._head.box)
+        return out
+
+    def _with_expression(
+        self, expression: Float32[np.ndarray, " Ke"]
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """The target with another expression in place."""
         change = np.asarray(expression, np.float32) - self._expression
         x0, y0, x1, y1 = region = self.last_region
         out = self._image.copy()
@@ -203,13 +237,14 @@ class FaceAnimator:
     def last_flow(self) -> Float32[np.ndarray, "H W 2"]:
         """Backward flow (x, y) of the last frame, pixels of the image.
 
-        Where the frame shows skin, its pixel p is the target's at p + flow(p).
+        Where the frame shows skin, its pixel p is the target's at p + flow(p), but for what the
+        head's own motion adds.
         """
         height, width = self._image.shape[:2]
         flow = np.zeros((height, width, 2), np.float32)
-        x0, y0, x1, y1 = self.last_region
+        x0, y0, x1, y1 = region = clip_box(self._grid.box, height, width)
         if self._last_maps is not None and x1 > x0 and y1 > y0:
-            rows, columns = inside(self._grid.box, self.last_region)
+            rows, columns = inside(self._grid.box, region)
             flow[y0:y1, x0:x1] = self._grid.to_pixels(self._last_maps)[rows, columns, :2]
         return flow
 

@@ -41,6 +41,9 @@ def reenact(
     reenactor: Reenactor | None = None,
     provenance: Provenance = MARKED,
     gaze: str = "target",
+    head: str | float = "auto",
+    idle: float = 0.0,
+    seed: int = 0,
 ) -> None:
     """Move the target's face with the source's expression and write the result.
 
@@ -67,12 +70,19 @@ def reenact(
         weights: folder of own networks, see `Reenactor.from_pretrained`.
         reenactor: loaded weights; the package's by default.
         provenance: how the output is marked.
-        gaze: whose eyes look: source, with whose the target's turn, or target.
+        gaze: whose eyes look: source, with whose the target's turn, target, or viewer: the
+            target's stay where they look while its head turns.
+        head: whose head moves: target, source, a factor on the source's motion, or auto: a
+            photograph's head follows, a video's keeps its own.
+        idle: share of a mild motion of its own that a photograph is given.
+        seed: of that motion.
 
     Raises:
         InputError: an input or option is wrong; nothing is written.
     """
-    options = ReenactmentOptions(motion, float(strength), regions, face, smoothing, gaze)
+    options = ReenactmentOptions(
+        motion, float(strength), regions, face, smoothing, gaze, head, float(idle), seed
+    )
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
         output = check_output(output, [source, target, source_neutral], overwrite)
@@ -95,6 +105,7 @@ def reenact(
             write_image(output, marker(driven.image, drawn, found), label)
             print(f"{output}: {found.choice.told('moved')}")
             return
-        reenactor.target_animator(options)  # wrong options are told before the work
+        still = isinstance(driven, ImageSource)
+        reenactor.target_animator(options, still)  # wrong options are told before the work
         job = VideoJob(reenactor, driving, driven, options, threads, label, marker)
         job.write(output, calm, progress)

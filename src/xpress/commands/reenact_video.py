@@ -121,7 +121,7 @@ class VideoJob:
         """Drawn by several stages side by side, each with the picture it was given last."""
         idle: queue.SimpleQueue[TargetAnimator] = queue.SimpleQueue()
         for _ in range(self.workers):
-            idle.put(self.reenactor.target_animator(self.options))
+            idle.put(self.reenactor.target_animator(self.options, self._is_photo))
 
         def draw(task: _Task) -> tuple[Fraction, np.ndarray]:
             animator = idle.get()

@@ -16,7 +16,12 @@ class ReenactmentOptions:
         regions: what may move; None is all of the face.
         face: of the target: largest, all, or an index from the left.
         smoothing: filter pose and expression of videos over time.
-        gaze: whose eyes look, source or target.
+        gaze: whose eyes look, source or target; with viewer the target's stay where they look
+            while its head turns.
+        head: whose head moves: target, source, or a factor on the source's motion; auto is source
+            for photographs and target for videos.
+        idle: share of a mild motion of its own that a still photograph is given.
+        seed: of that motion.
     """
 
     motion: str = "relative"
@@ -25,3 +30,6 @@ class ReenactmentOptions:
     face: str | int = "largest"
     smoothing: bool = True
     gaze: str = "target"
+    head: str | float = "auto"
+    idle: float = 0.0
+    seed: int = 0

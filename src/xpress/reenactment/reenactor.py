@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from xpress.errors import InputError
 from xpress.extraction.detection import Detector
 from xpress.extraction.encoder import Extractor
 from xpress.extraction.face_reader import FaceReader, Image, TimedFrames, read_picture
@@ -28,6 +29,10 @@ from xpress.reenactment.pretrained import animator, load_eyes, load_pretrained
 from xpress.reenactment.target_video import Animator, TargetAnimator, TargetFace
 from xpress.transfer.driver import DriverFrame, drive
 from xpress.transfer.expression_transfer import ExpressionTransfer
+from xpress.transfer.head_motion import HeadPose
+from xpress.transfer.head_transfer import HeadTransfer, head_factor
+from xpress.transfer.idle_motion import IdleMotion
+from xpress.transfer.pose_filter import PoseFilter
 from xpress.transfer.resting_face import RestingFace
 
 
@@ -96,21 +101,24 @@ class Reenactor(FaceReader):
         source_neutral: np.ndarray | None = None,
         frames: TimedFrames | None = None,
     ) -> Iterator[DriverFrame]:
-        """Expressions of a source over time.
+        """Expressions and head poses of a source over time.
 
         Args:
             source: what `open_source` returns.
-            smoothing: filter the expression of videos.
-            source_neutral: a picture of the source's resting face.
+            smoothing: filter the expression and the pose of videos.
+            source_neutral: a picture of the source's resting face; of its resting head too, where
+                the picture is as large as the source's frames.
             frames: the source's frames, where the caller measures or limits them.
 
         Raises:
             InputError: the source shows no face.
         """
-        rest = None
+        rest = pose = None
         if source_neutral is not None:
             face = self.find(source_neutral, name="source_neutral")[0]
             rest = self.geometry.measure(face.expression, face.identity)
+            if source.size == source_neutral.shape[1::-1]:
+                pose = HeadPose.of(face)
         if isinstance(source, ParameterSource | BlendshapeSource):
             faces: Iterable[Timed] = Performance.recorded(source, self.model).faces()
         elif isinstance(source, ImageSource):
@@ -118,10 +126,24 @@ class Reenactor(FaceReader):
         else:
             faces = self.track(source.timed() if frames is None else frames, smoothing)
         still = source.frame_count == 1
-        return drive(faces, self.resting, source.name, rest, still)
+        steady = PoseFilter() if smoothing and not still else None
+        return drive(faces, self.resting, source.name, rest, still, pose, steady)
 
-    def target_animator(self, options: ReenactmentOptions) -> TargetAnimator:
-        """What animates the target's pictures."""
+    def target_animator(self, options: ReenactmentOptions, still: bool = True) -> TargetAnimator:
+        """What animates the target's pictures.
+
+        Args:
+            options: how.
+            still: the target is a photograph.
+
+        Raises:
+            InputError: an option is wrong.
+        """
+        if not 0 <= options.idle <= 3:
+            raise InputError(f"idle={options.idle}: choose a share from 0 to 3")
+        head = HeadTransfer(head_factor(options.head, still), options.motion)
+        names = self.model.expression_names
+        idle = IdleMotion(names, options.idle, options.seed) if options.idle and still else None
         transfer = ExpressionTransfer(
             self.model.expression_names,
             options.motion,
@@ -131,7 +153,8 @@ class Reenactor(FaceReader):
             self.signal_gain,
             options.gaze,
         )
-        return TargetAnimator(self.animators, transfer)
+        viewer = options.gaze == "viewer"
+        return TargetAnimator(self.animators, transfer, head, idle, viewer)
 
     def rested(self, face: FaceSample, strength: float = 1.0) -> TargetFace:
         """A photograph's face with what counts as its rest; weak motion leaves more of its own."""

@@ -20,6 +20,9 @@ from xpress.morphable.expression_geometry import MeasuredExpression
 from xpress.structures import FaceParameters
 from xpress.transfer.driver import DriverFrame
 from xpress.transfer.expression_transfer import ExpressionTransfer
+from xpress.transfer.head_motion import HeadMotion, HeadPose
+from xpress.transfer.head_transfer import HeadTransfer, looking_on
+from xpress.transfer.idle_motion import IdleMotion
 from xpress.transfer.resting_face import RestingFace
 from xpress.whole_files import scratch_folder
 
@@ -42,8 +45,10 @@ class Animator(Protocol):
         `opened` shows what the face's eyes look like where they are shut in the picture.
         """
 
-    def render(self, expression: Float32[np.ndarray, " Ke"]) -> UInt8[np.ndarray, "H W 3"]:
-        """The picture with the face showing that expression."""
+    def render(
+        self, expression: Float32[np.ndarray, " Ke"], head: HeadMotion | None = None
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture with the face showing that expression, and the head moved."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +117,22 @@ class TargetAnimator:
     Args:
         animators: makes an animator; each face has its own.
         transfer: mixes the driver's and the target's expressions.
+        head: says how far the target's head follows.
+        idle: a motion of its own besides the driver's.
+        looking_on: keep the eyes where they look while the head turns.
     """
 
-    def __init__(self, animators: Callable[[], Animator], transfer: ExpressionTransfer) -> None:
+    def __init__(
+        self,
+        animators: Callable[[], Animator],
+        transfer: ExpressionTransfer,
+        head: HeadTransfer | None = None,
+        idle: IdleMotion | None = None,
+        looking_on: bool = False,
+    ) -> None:
         self._make = animators
+        self._head = head or HeadTransfer(0.0)
+        self._idle, self._looking_on = idle, looking_on
         self._animators: list[Animator] = []
         self.transfer = transfer
         self._image = np.zeros((0, 0, 3), np.uint8)
@@ -140,10 +157,7 @@ class TargetAnimator:
 
     def render(self, driver: DriverFrame) -> UInt8[np.ndarray, "H W 3"]:
         """The picture with all its faces driven; a new array."""
-        drawn = [
-            animator.render(self.expression(driver, rested).astype(np.float32))
-            for animator, rested, _ in self._faces
-        ]
+        drawn = [self._drawn(animator, driver, rested) for animator, rested, _ in self._faces]
         if len(drawn) == 1 and self._faces[0][2].whole:
             return drawn[0]
         result = self._image.copy()
@@ -152,10 +166,31 @@ class TargetAnimator:
             result[window.place][changed] = frame[changed]
         return result
 
+    def _drawn(
+        self, animator: Animator, driver: DriverFrame, rested: TargetFace
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """One face's window."""
+        motion, expression = self.motion(driver, rested), self.expression(driver, rested)
+        if self._looking_on:
+            expression = looking_on(expression, motion, self.transfer.names)
+        expression = expression.astype(np.float32)
+        if motion.is_still:
+            return animator.render(expression)
+        return animator.render(expression, motion)
+
+    def motion(self, driver: DriverFrame, rested: TargetFace) -> HeadMotion:
+        """How the head of a face of the target moves for a frame of the driver."""
+        moved = self._head(driver, HeadPose.of(rested.face))
+        if self._idle is not None:
+            moved = moved.plus(self._idle.motion(float(driver.time)))
+        return moved if rested.share == 1 else moved.scaled(rested.share)
+
     def expression(self, driver: DriverFrame, rested: TargetFace) -> Float[np.ndarray, " Ke"]:
         """What a face of the target shows for a frame of the driver."""
         own = rested.face.expression
         moved = self.transfer(driver.measured, driver.rest, rested.rest, own)
+        if self._idle is not None:
+            moved = self._idle.expression(moved, float(driver.time))
         return moved if rested.share == 1 else own + rested.share * (moved - own)
 
 

@@ -12,7 +12,12 @@ from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.morphable.expression_geometry import MeasuredExpression
 from xpress.transfer.fading import eased
+from xpress.transfer.head_motion import HeadPose
+from xpress.transfer.pose_filter import PoseFilter
 from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
+
+EASE_HEAD = Fraction(1, 2)
+"""Seconds over which a head that comes back takes over: it moves further than an expression."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,16 @@ class DriverFrame:
         measured: the source's expression.
         rest: its resting expression, the same in all frames.
         detected: False where the expression of the last frame with a face is held.
+        pose: of the source's head; None where it is not known.
+        resting_pose: what counts as its rest, the same in all frames.
     """
 
     time: Fraction
     measured: MeasuredExpression
     rest: MeasuredExpression
     detected: bool = True
+    pose: HeadPose | None = None
+    resting_pose: HeadPose | None = None
 
 
 def drive(
@@ -38,6 +47,8 @@ def drive(
     name: str,
     rest: MeasuredExpression | None = None,
     still: bool = False,
+    resting_pose: HeadPose | None = None,
+    steady: PoseFilter | None = None,
 ) -> Iterator[DriverFrame]:
     """Expressions of a source's faces, frame by frame.
 
@@ -52,6 +63,8 @@ def drive(
         name: of the source, for messages.
         rest: the resting expression where it is known.
         still: the source is one picture.
+        resting_pose: of its head, where it is known; else the usual one of the first seconds.
+        steady: filters the head's pose over time.
 
     Raises:
         InputError: no frame shows a face.
@@ -75,14 +88,23 @@ def drive(
         else:
             rest = resting.of_clip(expressions, identities)
     held = given = rest
+    resting_pose = resting_pose or HeadPose.usual(seen)
+    held_pose = pose = resting_pose
     gone: Fraction | None = None
     for time, face in _chain(waiting, stream):
         if face is None:
-            gone, held = time, given
+            gone, held, held_pose = time, given, pose
+            if steady is not None:
+                steady.reset()
         else:
             measured = resting.geometry.measure(face.expression, face.identity)
             given = measured if gone is None else held.towards(measured, eased(time - gone))
-        yield DriverFrame(time, given, rest, face is not None)
+            pose = HeadPose.of(face)
+            if steady is not None:
+                pose = steady(pose, float(time))
+            if gone is not None:
+                pose = held_pose.towards(pose, eased(time - gone, EASE_HEAD))
+        yield DriverFrame(time, given, rest, face is not None, pose, resting_pose)
 
 
 def _chain(waiting: list[Timed], stream: Iterator[Timed]) -> Iterator[Timed]:

@@ -21,7 +21,7 @@ from xpress.morphable.regions import REGIONS, moved_by
 from xpress.morphable.signals import SIGNALS
 
 MOTIONS = ("relative", "absolute")
-GAZES = ("source", "target")
+GAZES = ("source", "target", "viewer")
 LOOK_RANGE = np.array([0.8, 0.7])
 """Largest turn of the eyes sideways and up or down, activations: an iris shows between the lids."""
 EASE, EASE_JAW, EASE_USED = 0.5, 0.065, 3.0
@@ -62,7 +62,7 @@ class ExpressionTransfer:
         geometry: of the face model; None clips only.
         signal_gain: share of each signal's motion that the source's reader sees, as `calibrate`
             measures it; part of what is lost is made up for. None means all of it.
-        gaze: source, with whose eyes the target's turn, or target, whose own they keep.
+        gaze: source, with whose eyes the target's turn; target or viewer keep its own.
 
     Raises:
         InputError: an unknown motion or region, no region, or a strength out of range.
@@ -81,9 +81,10 @@ class ExpressionTransfer:
         if motion not in MOTIONS:
             raise InputError(f"motion={motion}: choose {' or '.join(MOTIONS)}")
         if gaze not in GAZES:
-            raise InputError(f"gaze={gaze}: choose {' or '.join(GAZES)}")
+            raise InputError(f"gaze={gaze}: choose source, target or viewer")
         if not 0 <= strength <= 10:
             raise InputError(f"strength={strength}: choose a factor from 0 to 10")
+        self.names = list(expression_names)
         self.motion = motion
         self.strength = strength
         self.moved = moved_by(expression_names, regions)
@@ -97,7 +98,7 @@ class ExpressionTransfer:
         self._ease = np.where(jaws, EASE_JAW, EASE)
         self._rows = [row for region in chosen for row in REACHED[region]]
         self._gaze = gaze_columns(expression_names)
-        if gaze == "target":
+        if gaze != "source":
             self.moved[self._gaze] = False
 
     def __call__(

@@ -21,9 +21,9 @@ Faded = TypeVar("Faded")
 Frame = tuple[Fraction, UInt8[np.ndarray, "H W 3"], list[Face | None]]
 
 
-def eased(since: Fraction) -> float:
+def eased(since: Fraction, over: Fraction = EASE) -> float:
     """Share of what comes, 0 to 1 without a jump in speed, `since` seconds after it was gone."""
-    x = min(max(float(since / EASE), 0.0), 1.0)
+    x = min(max(float(since / over), 0.0), 1.0)
     return x * x * (3 - 2 * x)
 
 

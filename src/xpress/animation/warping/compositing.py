@@ -33,6 +33,15 @@ def intersect(first: Box, second: Box) -> Box:
     return x0, y0, max(min(first[2], second[2]), x0), max(min(first[3], second[3]), y0)
 
 
+def enclosing(first: Box, second: Box) -> Box:
+    """The smallest box that holds both; the other one where one has no area."""
+    for one, other in ((first, second), (second, first)):
+        if one[2] <= one[0] or one[3] <= one[1]:
+            return other
+    low, high = np.minimum(first[:2], second[:2]), np.maximum(first[2:], second[2:])
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
 def apply_gain(image: UInt8[np.ndarray, "H W 3"], change: Float32[np.ndarray, "H W"]) -> None:
     """Multiply pixels by 1 + change in place; zero leaves them exact."""
     _apply_gain(image, change)
