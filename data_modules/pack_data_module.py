@@ -151,6 +151,8 @@ class PackDataModule(LightningDataModule):
         split = "test" if stage in ("test", "predict") else self._val_split
         if split not in self.eval_sets:
             self.eval_sets[split] = self.evaluation_sets(split)
+        if stage == "fit" and self.trainer is not None and not self.val_names:
+            self.trainer.limit_val_batches = 0  # or Lightning warns that there are none
 
     def read_train(self) -> None:
         """Read `train`, if that was not done before."""

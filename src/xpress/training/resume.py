@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
@@ -182,9 +183,17 @@ def given_keys(overrides: Sequence[str]) -> list[str]:
 
 
 def _set_by(group: str, choice: Any, prefix: str) -> list[str] | None:
-    """The keys that a choice's own file sets; None where the package has no such file."""
-    file = files(CONFIG_MODULE) / group / f"{choice}.yaml"
-    if not file.is_file():
+    """The keys that a choice's own file sets; None where there is no such file.
+
+    It is the package's or one of `--config-dir`, looked for in Hydra's order.
+    """
+    folders: list[Any] = [files(CONFIG_MODULE)]
+    if HydraConfig.initialized():
+        sources = HydraConfig.get().runtime.config_sources
+        folders += [Path(source.path) for source in sources if source.schema == "file"]
+    found = (folder / group / f"{choice}.yaml" for folder in folders)
+    file = next((path for path in found if path.is_file()), None)
+    if file is None:
         return None
     node = OmegaConf.create(file.read_text(encoding="utf-8"))
     assert isinstance(node, DictConfig)

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning import LightningModule, Trainer
 from torch.utils.data import Dataset
 from xpress.data_modules.pack_data_module import PackDataModule, held_out, named
 from xpress.data_modules.raw_batch import RawBatch, colors
@@ -123,6 +124,42 @@ def test_what_cannot_be_is_told(caplog):
     data.setup("fit")
     assert "nobody fell into data.holdout=1e-09" in caplog.text
     assert data.val_names == data.val_dataloader() == []
+
+
+class Mean(LightningModule):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.validated = torch.nn.Parameter(torch.zeros(())), 0
+
+    def training_step(self, batch: torch.Tensor, _) -> torch.Tensor:
+        return self.weight * batch.mean()
+
+    def validation_step(self, batch: torch.Tensor, _) -> None:
+        self.validated += len(batch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers", "ignore:.*treespec:FutureWarning"
+)
+@pytest.mark.parametrize(("holdout", "validated"), [(0.3, True), (0.0, False)])
+def test_a_fit_without_hold_out_has_nothing_to_warn_of(tmp_path, holdout, validated):
+    module = Mean()
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(module, NumbersDataModule(holdout=holdout))  # a warning would be an error
+    assert (module.validated > 0) == validated
+    assert module.weight != 0
 
 
 def test_packs_of_one_name_need_a_mapping():

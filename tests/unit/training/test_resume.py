@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from xpress.errors import InputError
@@ -204,3 +205,15 @@ def test_what_an_ablation_sets_is_given():
     }
     assert not given_keys(["ablation=none"])
     assert not given_keys(["ablation=null"])
+
+
+def test_an_ablation_of_an_own_folder_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / "ablation" / "mine.yaml"
+    file.parent.mkdir()
+    file.write_text("# @package _global_\nmodel:\n  weights:\n    l1: 7.0\n")
+    sources = [{"schema": "pkg", "path": "xpress.conf"}, {"schema": "file", "path": str(tmp_path)}]
+    call = OmegaConf.create({"hydra": {"runtime": {"config_sources": sources}}})
+    assert not given_keys(["ablation=mine"])
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", call)
+    assert given_keys(["ablation=mine"]) == ["model.weights.l1"]
+    assert "model.weights.l1" not in given_keys(["ablation=no_local"])  # the package's own
