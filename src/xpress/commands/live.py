@@ -50,6 +50,7 @@ def live(
     face: str | int = "largest",
     mouth: str = "generator",
     gaze: str = "source",
+    head: str | float = "source",
     smoothing: bool = True,
     overwrite: bool = True,
     threads: int = 2,
@@ -60,7 +61,7 @@ def live(
     """Move a photograph with a camera, frame by frame as they come.
 
     Frames that there is no time for are dropped, so that the picture is never late. The window
-    tells its keys: rest, strength, target, gaze, freeze, side by side, mirror, quit.
+    tells its keys: rest, strength, target, gaze, head, freeze, side by side, mirror, quit.
 
     Args:
         source: number of a camera; or a video, which is played at its own rate.
@@ -71,7 +72,8 @@ def live(
         strength: factor on the expression's change.
         face: of the target: largest, all, or an index from the left.
         mouth: what fills the opened mouth: generator, model or none.
-        gaze: whose eyes look: source or target.
+        gaze: whose eyes look: source, target or viewer.
+        head: whose head moves: source, target, or a factor on the source's motion.
         smoothing: filter the source over time.
         overwrite: replace an output file that exists.
         threads: of the networks.
@@ -95,7 +97,7 @@ def live(
             raise InputError(f"output={output}: task=live needs target=… to show there")
         stack.enter_context(new_folders_kept_on_success(output))
         display = stack.enter_context(_display(output, opened, target, overwrite, provenance))
-        options = ReenactmentOptions(motion, float(strength), None, face, smoothing, gaze)
+        options = ReenactmentOptions(motion, float(strength), None, face, smoothing, gaze, head)
         reenactor = reenactor or Reenactor.from_pretrained(weights or "default", mouth=mouth)
         session = LiveSession(reenactor, _pictures(local_path(target)), options)
         _show(stack, reenactor, opened, session, display, smoothing)

@@ -23,7 +23,7 @@ STEP = 0.1
 STRONGEST = 2.0
 
 HELP = (
-    "n rest   up/down strength   t target   g gaze",
+    "n rest   up/down strength   t target   g gaze   h head",
     "f freeze   s side by side   m mirror   q quit",
 )
 """The keys, in the lines that a window shows."""
@@ -61,7 +61,7 @@ class LiveSession:
             self._targets.append(_Target(image, faces))
         self.number = 0
         self.frozen = self.beside = self.mirrored = self.quit = False
-        self._driver = LiveDriver(reenactor.resting)
+        self._driver = LiveDriver(reenactor.resting, options.smoothing)
         self._animator = self._prepared()
         self._shown = self._targets[0].image
         self._actions: dict[str, Callable[[], None]] = {
@@ -70,6 +70,7 @@ class LiveSession:
             "down": lambda: self._strengthen(-STEP),
             "t": self._next_target,
             "g": self._turn_gaze,
+            "h": self._turn_head,
             "f": lambda: self._toggle("frozen"),
             "s": lambda: self._toggle("beside"),
             "m": lambda: self._toggle("mirrored"),
@@ -103,6 +104,7 @@ class LiveSession:
     def state(self) -> str:
         """What the keys have set, in a few words."""
         words = [f"strength {self.options.strength:.1f}", f"gaze {self.options.gaze}"]
+        words.append(f"head {self.options.head}")
         if len(self._targets) > 1:
             words.append(f"target {self.number + 1}/{len(self._targets)}")
         words += [name for name in ("frozen", "mirrored") if getattr(self, name)]
@@ -124,6 +126,10 @@ class LiveSession:
 
     def _turn_gaze(self) -> None:
         self._changed(gaze="target" if self.options.gaze == "source" else "source")
+
+    def _turn_head(self) -> None:
+        still = self.options.head == "target"
+        self._changed(head="source" if still else "target")
 
     def _next_target(self) -> None:
         self.number = (self.number + 1) % len(self._targets)

@@ -41,6 +41,52 @@ class DriverFrame:
     resting_pose: HeadPose | None = None
 
 
+class FaceFollower:
+    """Frames of a driver from its faces, in order of time.
+
+    Without a face the last expression and pose are held, the resting ones before the first; from
+    there a face that is seen again comes in over `EASE` seconds, its head over `EASE_HEAD`.
+
+    Args:
+        resting: measures expressions.
+        rest: the resting expression; it may be changed between frames.
+        resting_pose: the same of the head.
+        steady: filters the head's pose over time.
+    """
+
+    def __init__(
+        self,
+        resting: RestingFace,
+        rest: MeasuredExpression,
+        resting_pose: HeadPose,
+        steady: PoseFilter | None = None,
+    ) -> None:
+        self._geometry = resting.geometry
+        self._steady = steady
+        self.rest, self.resting_pose = rest, resting_pose
+        self._held = self._given = rest
+        self._held_pose = self._pose = resting_pose
+        self._gone: Fraction | None = None
+
+    def __call__(self, time: Fraction, face: FaceSample | None) -> DriverFrame:
+        """The frame at a time in seconds; None is a frame without a face."""
+        if face is None:
+            self._gone, self._held, self._held_pose = time, self._given, self._pose
+            if self._steady is not None:
+                self._steady.reset()
+        else:
+            self._given = self._geometry.measure(face.expression, face.identity)
+            self._pose = HeadPose.of(face)
+            if self._steady is not None:
+                self._pose = self._steady(self._pose, float(time))
+            if self._gone is not None:
+                since = time - self._gone
+                self._given = self._held.towards(self._given, eased(since))
+                self._pose = self._held_pose.towards(self._pose, eased(since, EASE_HEAD))
+        given, pose = self._given, self._pose
+        return DriverFrame(time, given, self.rest, face is not None, pose, self.resting_pose)
+
+
 def drive(
     faces: Iterable[Timed],
     resting: RestingFace,
@@ -87,24 +133,9 @@ def drive(
             rest = resting.of_photo(expressions[0], identities[0])
         else:
             rest = resting.of_clip(expressions, identities)
-    held = given = rest
-    resting_pose = resting_pose or HeadPose.usual(seen)
-    held_pose = pose = resting_pose
-    gone: Fraction | None = None
+    following = FaceFollower(resting, rest, resting_pose or HeadPose.usual(seen), steady)
     for time, face in _chain(waiting, stream):
-        if face is None:
-            gone, held, held_pose = time, given, pose
-            if steady is not None:
-                steady.reset()
-        else:
-            measured = resting.geometry.measure(face.expression, face.identity)
-            given = measured if gone is None else held.towards(measured, eased(time - gone))
-            pose = HeadPose.of(face)
-            if steady is not None:
-                pose = steady(pose, float(time))
-            if gone is not None:
-                pose = held_pose.towards(pose, eased(time - gone, EASE_HEAD))
-        yield DriverFrame(time, given, rest, face is not None, pose, resting_pose)
+        yield following(time, face)
 
 
 def _chain(waiting: list[Timed], stream: Iterator[Timed]) -> Iterator[Timed]:

@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 
 from xpress.extraction.face_sample import FaceSample
-from xpress.morphable.expression_geometry import MeasuredExpression
-from xpress.transfer.driver import DriverFrame, eased
+from xpress.transfer.driver import DriverFrame, FaceFollower
+from xpress.transfer.head_motion import HeadPose
+from xpress.transfer.pose_filter import PoseFilter
 from xpress.transfer.resting_face import LOOK_AHEAD, RestingFace
 
 _LEARNED = 0.1
@@ -16,56 +17,51 @@ _LEARNED = 0.1
 
 
 class LiveDriver:
-    """Expressions relative to a resting face that is estimated while they go out.
+    """Expressions and poses relative to a rest that is estimated while they go out.
 
     The first face counts as a photograph; over the first `LOOK_AHEAD` seconds the rest becomes
-    that of a clip, see `RestingFace`, and then stays. Frames without a face hold the last
-    expression, and a face that returns comes in as in a video.
+    that of a clip, see `RestingFace`, and then stays. Faces that are lost and found are followed as
+    in a video, see `FaceFollower`.
 
     Args:
         resting: estimates the resting face.
+        smoothing: filter the head's pose over time.
     """
 
-    def __init__(self, resting: RestingFace) -> None:
+    def __init__(self, resting: RestingFace, smoothing: bool = True) -> None:
         self._resting = resting
+        self._smoothing = smoothing
+        self._follower: FaceFollower | None = None
         self._seen: list[FaceSample] = []
-        self._rest: MeasuredExpression | None = None
-        self._given: MeasuredExpression | None = None
-        self._held: MeasuredExpression | None = None
-        self._gone: Fraction | None = None
+        self._until = Fraction(0)
         self._face: FaceSample | None = None
-        self._start: Fraction | None = None
 
     def __call__(self, time: Fraction, face: FaceSample | None) -> DriverFrame | None:
-        """The frame's expression; None before the first face."""
-        if face is None:
-            if self._given is None or self._rest is None:
-                return None
-            self._gone, self._held = time, self._given
-            return DriverFrame(time, self._given, self._rest, detected=False)
-        self._face = face
-        rest = self._learned(time, face)
-        measured = self._resting.geometry.measure(face.expression, face.identity)
-        if self._gone is not None and self._held is not None:
-            measured = self._held.towards(measured, eased(time - self._gone))
-        self._given = measured
-        return DriverFrame(time, measured, rest)
+        """The frame at a time in seconds; None before the first face."""
+        if face is not None:
+            self._face = face
+            if self._follower is None:
+                rest = self._resting.of_photo(face.expression, face.identity)
+                steady = PoseFilter() if self._smoothing else None
+                self._follower = FaceFollower(self._resting, rest, HeadPose.of(face), steady)
+                self._until = time + Fraction(LOOK_AHEAD)
+            if time <= self._until:
+                self._learn(self._follower, face)
+        return None if self._follower is None else self._follower(time, face)
 
     def take_rest(self) -> None:
         """Let the face as it is now count as the rest, from here on."""
-        if self._face is not None:
+        if self._face is not None and self._follower is not None:
             face = self._face
-            self._rest = self._resting.geometry.measure(face.expression, face.identity)
-            self._seen, self._start = [], Fraction(-(10**6))
+            measured = self._resting.geometry.measure(face.expression, face.identity)
+            self._follower.rest, self._follower.resting_pose = measured, HeadPose.of(face)
+            self._until = Fraction(-1)
 
-    def _learned(self, time: Fraction, face: FaceSample) -> MeasuredExpression:
-        if self._rest is None:
-            self._start = time
-            self._rest = self._resting.of_photo(face.expression, face.identity)
-        if self._start is not None and time - self._start <= LOOK_AHEAD:
-            self._seen.append(face)
-            expressions = np.array([seen.expression for seen in self._seen])
-            identities = np.array([seen.identity for seen in self._seen])
-            estimate = self._resting.of_clip(expressions, identities)
-            self._rest = self._rest.towards(estimate, _LEARNED)
-        return self._rest
+    def _learn(self, follower: FaceFollower, face: FaceSample) -> None:
+        self._seen.append(face)
+        expressions = np.array([seen.expression for seen in self._seen])
+        identities = np.array([seen.identity for seen in self._seen])
+        rest = self._resting.of_clip(expressions, identities)
+        follower.rest = follower.rest.towards(rest, _LEARNED)
+        usual = HeadPose.usual(self._seen)
+        follower.resting_pose = follower.resting_pose.towards(usual, _LEARNED)

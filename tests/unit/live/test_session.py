@@ -71,6 +71,8 @@ def test_keys(session, play):
     assert play(0.5)[80, 79, 2] > 120  # the driver's picture is mirrored: 80 is at 159 - 80
     session.press("g")
     assert session.options.gaze == "source"
+    session.press("h")
+    assert session.options.head == "target"
     session.press("unknown")
     session.press("q")
     assert session.quit
