@@ -1,4 +1,4 @@
-"""The scripted performance of the demo: about eight seconds of blendshapes.
+"""The scripted performance of the demo: about eleven seconds of blendshapes.
 
     python -m xpress.commands.demo_performance src/xpress/assets/demo/performance.npz
 
@@ -22,12 +22,23 @@ from xpress.rendering.lighting import ambient
 from xpress.structures import FaceParameters
 
 FPS = 25
-SECONDS = 8.4
+SECONDS = 11.2
 
 Gesture = tuple[float, float, float, dict[str, float]]
 
 SMILE = {"mouthSmile": 0.85, "cheekSquint": 0.5, "mouthDimple": 0.25, "eyeSquint": 0.2}
 GRIN = {"jawOpen": 0.16, "mouthUpperUp": 0.3, "mouthLowerDown": 0.2}
+CLENCHED = {
+    "mouthSmile": 0.45,
+    "mouthStretch": 0.55,
+    "mouthUpperUp": 0.75,
+    "mouthLowerDown": 0.7,
+    "cheekSquint": 0.4,
+}
+ASIDE = 0.7
+"""Of the eyes' furthest turn sideways."""
+TO_THE_LEFT = {"eyeLookOut_L": ASIDE, "eyeLookIn_R": ASIDE}
+TO_THE_RIGHT = {"eyeLookIn_L": ASIDE, "eyeLookOut_R": ASIDE}
 BLINK = {"eyeBlink": 1.0, "browDown": 0.05}
 BROWS = {"browInnerUp": 0.85, "browOuterUp": 0.8, "eyeWide": 0.45}
 FROWN = {"browDown": 0.75, "noseSneer": 0.25, "mouthFrown": 0.35, "mouthShrugLower": 0.3}
@@ -55,14 +66,18 @@ SCRIPT: tuple[Gesture, ...] = (
     (4.40, 0.05, 0.24, LIPS),
     (4.55, 0.14, 0.28, EE),
     (4.60, 0.05, 0.28, BLINK),
-    (5.15, 0.50, 0.50, BROWS),
-    (5.35, 0.20, 0.36, {"jawOpen": 0.35, "mouthFunnel": 0.3}),
-    (6.15, 0.55, 0.50, FROWN),
-    (6.85, 0.05, 0.26, BLINK),
-    (7.15, 0.25, 0.30, WINK),
-    (7.25, 0.50, 0.70, {"mouthSmile": 0.5, "cheekSquint": 0.3}),
-    (5.20, 0.60, 0.40, {"eyeLookUp": 0.35}),
-    (6.20, 0.40, 0.40, {"eyeLookOut_L": 0.4, "eyeLookIn_R": 0.4}),
+    (5.10, 0.40, 0.30, TO_THE_LEFT),
+    (5.70, 0.40, 0.30, TO_THE_RIGHT),
+    (6.35, 0.60, 0.50, {"eyeLookUp": 0.5}),
+    (6.35, 0.60, 0.50, BROWS),
+    (6.55, 0.25, 0.36, {"jawOpen": 0.35, "mouthFunnel": 0.3}),
+    (7.40, 0.05, 0.26, BLINK),
+    (7.50, 0.70, 0.50, CLENCHED),
+    (8.60, 0.55, 0.50, FROWN),
+    (8.70, 0.40, 0.40, {"eyeLookDown": 0.4}),
+    (9.35, 0.05, 0.26, BLINK),
+    (9.75, 0.35, 0.30, WINK),
+    (9.95, 0.50, 0.70, {"mouthSmile": 0.5, "cheekSquint": 0.3}),
 )
 """Start, seconds held, seconds of easing in and out together, shapes (both sides unless named)."""
 

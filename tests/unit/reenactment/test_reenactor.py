@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import xpress
-from xpress.commands.demo_performance import write_performance
+from xpress.commands.demo_performance import FPS, SECONDS, write_performance
 from xpress.errors import InputError
 from xpress.media.images import write_image
 from xpress.media.sources import open_source
@@ -119,7 +119,7 @@ def test_recorded_performance_drives(reenactor, world, model, tmp_path):
     write_performance(tmp_path / "script.npz", model)
     target = world.frame((80.0, 90.0, 0.0, 0))
     frames = list(reenactor.reenact(target, tmp_path / "script.npz"))
-    assert len(frames) == 210
+    assert len(frames) == round(FPS * SECONDS)
     jaw = np.array([frame[91, 80, 0] for frame in frames]) / 255
     assert jaw.max() > 0.35
     assert jaw[0] < 0.05
@@ -129,7 +129,9 @@ def test_recording_of_another_face_model_is_refused(reenactor, model, tmp_path):
     write_performance(tmp_path / "script.npz", model)
     with np.load(tmp_path / "script.npz") as archive:
         arrays = dict(archive)
-    np.savez(tmp_path / "other.npz", **(arrays | {"identity": np.zeros((210, 7), "f4")}))
+    np.savez(
+        tmp_path / "other.npz", **(arrays | {"identity": np.zeros((round(FPS * SECONDS), 7), "f4")})
+    )
     with pytest.raises(InputError, match="7 identity"):
         reenactor.driver(open_source(tmp_path / "other.npz"))
 
