@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, progress_bar
+from xpress.commands.frame_job import Frame, FrameJob
+from xpress.commands.pipeline import prefetch
 from xpress.editing.expression_editor import ExpressionEditor, FaceEdits
 from xpress.errors import InputError
-from xpress.extraction.detection import FaceChoice
 from xpress.extraction.face_sample import FaceSample
 from xpress.media.label import Label
 from xpress.media.sources import VideoSource
-from xpress.media.video import VideoWriter
 from xpress.provenance.watermark import Marker, unmarked
 from xpress.transfer.fading import fading
 
@@ -26,7 +23,7 @@ _Tracked = tuple[Fraction, np.ndarray, list[FaceSample | None]]
 _Shared = tuple[Fraction, np.ndarray, list[tuple[FaceSample, float] | None]]
 
 
-class EditJob:
+class EditJob(FrameJob):
     """Every frame of a video with the same action units, whatever the face does otherwise.
 
     Args:
@@ -51,17 +48,13 @@ class EditJob:
         label: Label | None = None,
         marker: Marker = unmarked,
     ) -> None:
+        super().__init__(workers, label, marker)
         self.editor = editor
         self.source = source
         self.units = units
         self.face = face
         self.smoothing = smoothing
-        self.workers = workers
-        self.label = label
-        self.marker = marker
-        self.times = StageTimes()
         self.without = 0
-        self.choice: FaceChoice | None = None
 
     def write(self, output: Path, progress: bool) -> None:
         """Run it and print the summary.
@@ -69,62 +62,45 @@ class EditJob:
         Raises:
             InputError: no frame shows a face, or the output cannot be written.
         """
-        source, count = self.source, 0
-        sound = source.path if source.has_audio else None
-        with ExitStack() as stack:
-            drawn = stack.enter_context(closing(self._drawn()))
-            first = next(drawn)
-            size = (first[1].shape[1], first[1].shape[0])
-            writer = stack.enter_context(
-                VideoWriter(output, source.fps, size, sound, label=self.label)
-            )
-            bar = stack.enter_context(progress_bar(source.frame_count, progress))
-            for time, frame in chain([first], drawn):
-                with self.times.measure("encode"):
-                    writer.write(frame, time)
-                count += 1
-                bar.update()
-            if self.without == count:
-                raise InputError(
-                    f"{source.name}: no face found in any frame; give one that shows a face"
-                )
+        source = self.source
+        sounding = source if source.has_audio else None
+        count = self.encode(output, self._drawn(), source, sounding, progress)
         chosen = f"; {self.choice.told('edited')}" if self.choice else ""
         kept = f"; {self.without} frames without a face left as they are" if self.without else ""
         print(f"{output}: {self.times.summary(count)}{chosen}{kept}")
 
-    def _chose(self, choice: FaceChoice) -> None:
-        self.choice = choice
+    def check(self, count: int) -> None:
+        """Refuse a video without a face."""
+        if self.without == count:
+            raise InputError(
+                f"{self.source.name}: no face found in any frame; give one that shows a face"
+            )
 
     def _tracked(self) -> Generator[_Tracked, None, None]:
         with closing(prefetch(self.times.over("decode", self.source.timed()))) as frames:
             yield from self.times.over(
                 "extract",
                 self.editor.reenactor.track_faces(
-                    frames, self.face, self.source.name, self.smoothing, self._chose
+                    frames, self.face, self.source.name, self.smoothing, self.chose
                 ),
             )
 
-    def _drawn(self) -> Generator[tuple[Fraction, np.ndarray], None, None]:
-        idle: queue.SimpleQueue[FaceEdits] = queue.SimpleQueue()
-        for _ in range(self.workers):
-            idle.put(FaceEdits(self.editor.editors, self.units))
-
-        def draw(frame: _Shared) -> tuple[Fraction, np.ndarray]:
+    def _drawn(self) -> Generator[Frame, None, None]:
+        def draw(edits: FaceEdits, frame: _Shared) -> Frame:
             time, image, shown = frame
             faces = [None if item is None else item[0] for item in shown]
             seen = [face for face in faces if face is not None]
             if not seen:
                 return time, image
-            edits = idle.get()
-            try:
-                with self.times.measure("edit"):
-                    shares = [0.0 if item is None else item[1] for item in shown]
-                    edited = edits(image, faces, shares).image
-                    return time, self.marker(image, edited, seen)
-            finally:
-                idle.put(edits)
+            with self.times.measure("edit"):
+                shares = [0.0 if item is None else item[1] for item in shown]
+                edited = edits(image, faces, shares).image
+                return time, self.marker(image, edited, seen)
 
-        return ordered_map(draw, self._counted(), self.workers)
+        def make() -> FaceEdits:
+            return FaceEdits(self.editor.editors, self.units)
+
+        return self.side_by_side(make, draw, self._counted())
 
     def _counted(self) -> Iterator[_Shared]:
         shared = fading(self._tracked(), lambda face, share: (face, share))

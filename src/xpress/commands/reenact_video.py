@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, progress_bar
+from xpress.commands.frame_job import Frame, FrameJob
+from xpress.commands.pipeline import prefetch
 from xpress.errors import InputError
 from xpress.extraction.detection import FaceChoice
 from xpress.media.label import Label
 from xpress.media.sources import CameraSource, FrameSource, ImageSource, VideoSource
-from xpress.media.video import VideoWriter
 from xpress.provenance.watermark import Marker, unmarked
 from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
@@ -42,7 +40,7 @@ class _Task:
     faces: list[TargetFace | None]
 
 
-class VideoJob:
+class VideoJob(FrameJob):
     """A video output: decoding, extraction, rendering and encoding on threads of their own.
 
     Args:
@@ -65,38 +63,20 @@ class VideoJob:
         label: Label | None = None,
         marker: Marker = unmarked,
     ) -> None:
+        super().__init__(workers, label, marker)
         self.reenactor = reenactor
-        self.workers = workers
-        self.label = label
-        self.marker = marker
         self.driving = driving
         self.driven = driven
         self.options = options
-        self.times = StageTimes()
         self.missed = 0
         self.still = 0
-        self.choice: FaceChoice | None = None
 
     def write(self, output: Path, calm: np.ndarray | None, progress: bool) -> None:
         """Run it and print the summary."""
         leading = self.driven if self.driving.frame_count == 1 else self.driving
-        sounding = [s for s in (self.driving, self.driven) if s.has_audio]
-        count = 0
-        with ExitStack() as stack:
-            driver = stack.enter_context(closing(prefetch(self._driver(calm))))
-            rendered = stack.enter_context(closing(self._render(driver)))
-            first = next(rendered)
-            size = (first[1].shape[1], first[1].shape[0])
-            sound = sounding[0].path if sounding else None
-            writer = stack.enter_context(
-                VideoWriter(output, leading.fps, size, sound, label=self.label)
-            )
-            bar = stack.enter_context(progress_bar(leading.frame_count, progress))
-            for time, frame in chain([first], rendered):
-                with self.times.measure("encode"):
-                    writer.write(frame, time)
-                count += 1
-                bar.update()
+        sounding = next((s for s in (self.driving, self.driven) if s.has_audio), None)
+        with closing(prefetch(self._driver(calm))) as driver:
+            count = self.encode(output, self._render(driver), leading, sounding, progress)
         notes = f"; {self.choice.told('moved')}" if self.choice else ""
         if self.missed:
             notes += f"; the last expression held in {self.missed} frames without a face"
@@ -115,28 +95,22 @@ class VideoJob:
             if frames is not None:
                 frames.close()
 
-    def _render(
-        self, driver: Iterator[DriverFrame]
-    ) -> Generator[tuple[Fraction, np.ndarray], None, None]:
-        """Drawn by several stages side by side, each with the picture it was given last."""
-        idle: queue.SimpleQueue[TargetAnimator] = queue.SimpleQueue()
-        for _ in range(self.workers):
-            idle.put(self.reenactor.target_animator(self.options, self._is_photo))
+    def _render(self, driver: Iterator[DriverFrame]) -> Generator[Frame, None, None]:
+        """Drawn by several animators, each with the picture it was given last."""
 
-        def draw(task: _Task) -> tuple[Fraction, np.ndarray]:
-            animator = idle.get()
-            try:
-                if animator.image is not task.image:
-                    with self.times.measure("target"):
-                        animator.set(task.image, task.faces)
-                with self.times.measure("render"):
-                    drawn = animator.render(task.driver)
-                    seen = [rested.face for rested in task.faces if rested is not None]
-                    return task.time, self.marker(task.image, drawn, seen)
-            finally:
-                idle.put(animator)
+        def make() -> TargetAnimator:
+            return self.reenactor.target_animator(self.options, self._is_photo)
 
-        return ordered_map(draw, self._tasks(driver), self.workers)
+        def draw(animator: TargetAnimator, task: _Task) -> Frame:
+            if animator.image is not task.image:
+                with self.times.measure("target"):
+                    animator.set(task.image, task.faces)
+            with self.times.measure("render"):
+                drawn = animator.render(task.driver)
+                seen = [rested.face for rested in task.faces if rested is not None]
+                return task.time, self.marker(task.image, drawn, seen)
+
+        return self.side_by_side(make, draw, self._tasks(driver))
 
     def _tasks(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
         for task in self._photo(driver) if self._is_photo else self._video(driver):
@@ -152,7 +126,7 @@ class VideoJob:
         assert isinstance(self.driven, ImageSource)
         image = self.driven.image
         found = self.reenactor.find(image, self.options.face, self.driven.name)
-        self.choice = found.choice
+        self.chose(found.choice)
         faces: list[TargetFace | None] = [
             self.reenactor.rested(face, self.options.strength) for face in found
         ]
@@ -173,11 +147,8 @@ class VideoJob:
         driven, driving = self.driven, self.driving
         longest = (driving.frame_count or 0) / driving.fps
         shorter = (driven.frame_count or 0) / driven.fps < longest
-        frames = target_frames(self.reenactor, driven, self.options, self._chose)
+        frames = target_frames(self.reenactor, driven, self.options, self.chose)
         return PingPongVideo(fading(frames, TargetFace.faded), keep=shorter)
-
-    def _chose(self, choice: FaceChoice) -> None:
-        self.choice = choice
 
 
 def target_frames(
