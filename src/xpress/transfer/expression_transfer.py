@@ -9,10 +9,13 @@ from jaxtyping import Float
 
 from xpress.errors import InputError
 from xpress.morphable.expression_geometry import (
-    JAW,
     LIDS,
+    LOWER_LIP,
     OPENING,
     REACHED,
+    ROWS,
+    UPPER_LIP,
+    WIDTH,
     ExpressionGeometry,
     MeasuredExpression,
 )
@@ -22,12 +25,12 @@ from xpress.morphable.signals import SIGNALS
 
 MOTIONS = ("relative", "absolute")
 GAZES = ("source", "target", "viewer")
+MOUTH = ROWS["mouth"]
 LOOK_RANGE = np.array([0.8, 0.7])
 """Largest turn of the eyes sideways and up or down, activations: an iris shows between the lids."""
-EASE, EASE_JAW, EASE_USED = 0.5, 0.065, 3.0
-"""How readily a shape makes up for what is missing: one that the driver does not use, a jaw that
-it does not use, and what use adds, per activation. What a jaw does is done with the jaw, what lips
-do with the lips."""
+EASE, EASE_USED = 0.5, 3.0
+"""How readily a shape makes up for what is missing: one that the driver does not use, and what use
+adds, per activation."""
 LID_RANGE = (1.0, 1.4)
 """Bounds of the target's open lids over the source's, by which lid motion is scaled; not below one,
 because closed eyes are read as almost closed, and a slit is seen at once."""
@@ -37,6 +40,9 @@ GAIN_RANGE = (0.4, 1.0)
 MADE_UP = 0.8
 """Share of the lost motion that is made up for, on a logarithmic scale: all of it would magnify
 the reader's errors as well."""
+
+LIP_SHARE = 0.5
+"""Share of the upper lip's emphasis that is given: with all of it corners and smile stay behind."""
 
 
 class ExpressionTransfer:
@@ -91,11 +97,10 @@ class ExpressionTransfer:
         self.geometry = geometry
         gain = np.ones(len(SIGNALS)) if signal_gain is None else signal_gain
         self._emphasis = np.clip(gain, *GAIN_RANGE) ** -MADE_UP
-        # what opens a mouth is made up for with its opening already
-        self._emphasis[JAW:] = 1.0
+        # what else opens a mouth is made up for with its opening already
+        self._emphasis[LOWER_LIP:] = self._emphasis[WIDTH] = 1.0
+        self._emphasis[UPPER_LIP] **= LIP_SHARE
         chosen = tuple(REGIONS) if regions is None else tuple(regions)
-        jaws = [name.startswith("jaw") for name in expression_names]
-        self._ease = np.where(jaws, EASE_JAW, EASE)
         self._rows = [row for region in chosen for row in REACHED[region]]
         self._gaze = gaze_columns(expression_names)
         if gaze != "source":
@@ -129,7 +134,11 @@ class ExpressionTransfer:
             return np.clip(mixed, 0, 1)
         base = target_rest.signals - self.geometry.changes(rest)
         wanted = self._signals(source.signals, source_rest.signals, target_rest.signals) - base
-        ease = self._ease + EASE_USED * np.abs(change)
+        # A face that rests less than the source cannot rest more than it does: what would take a
+        # shape below zero is let go, or lips and cheeks would pull faces to make up for it.
+        spare = self.geometry.changes(np.where(self.moved, np.minimum(mixed, 0), 0))
+        wanted[MOUTH] -= (self._emphasis * spare)[MOUTH]
+        ease = EASE + EASE_USED * np.abs(change)
         return self.geometry.reach(mixed, wanted, self._rows, self.moved, ease=ease)
 
     def _look(
