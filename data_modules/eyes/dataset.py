@@ -20,6 +20,7 @@ from xpress.media.eye_crop import (
     EYE_WIDTH,
     HEIGHT,
     WIDTH,
+    cut_eye,
     eye_matrix,
     iris_map,
     lid_flow,
@@ -180,7 +181,7 @@ def _plain(rows: EyeRows, reference: int, truth: int) -> tuple[np.ndarray, ...]:
     for row in (reference, truth):
         lids = rows.lids[row]
         matrix = eye_matrix(lids[0], lids[8], bool(rows.left[row]))
-        crops.append(_cut(rows.images[row], matrix))
+        crops.append(cut_eye(rows.images[row], matrix))
         geometry.append(_moved(rows, row, matrix))
     return crops[1], crops[0], *_told(*geometry)
 
@@ -200,7 +201,7 @@ def _varied(
         matrix = eye_matrix(
             lids[0], lids[8], bool(rows.left[row]), zoom=float(zoom), shift=at, roll=float(turn)
         )
-        crops.append(_cut(rows.images[row], matrix))
+        crops.append(cut_eye(rows.images[row], matrix))
         geometry.append(error(*_moved(rows, row, matrix)))
     first, second = _recolored(np.stack(crops), augment, rng)
     return second, first, *_told(*geometry)
@@ -260,18 +261,6 @@ def _recolored(
         grey = crops @ np.array([0.299, 0.587, 0.114])
         crops = np.repeat(grey[..., None], 3, axis=-1).round().astype(np.uint8)
     return crops
-
-
-def _cut(
-    image: UInt8[np.ndarray, "h w 3"], matrix: Float[np.ndarray, "2 3"]
-) -> UInt8[np.ndarray, "H W 3"]:
-    return cv2.warpAffine(
-        image,
-        matrix,
-        (WIDTH, HEIGHT),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )
 
 
 def _told(

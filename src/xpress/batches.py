@@ -133,6 +133,25 @@ class EyeBatch(ArrayStruct):
 
 
 @dataclass(frozen=True)
+class EyeLandmarkBatch(ArrayStruct):
+    """A batch of eye crops with what they show.
+
+    Attributes:
+        image: RGB in [0, 1]; see `xpress.media.eye_crop`.
+        points: lids from the outer corner over the upper lid and the iris's centre, eye widths
+            from the crop's `CENTER`.
+        eye: a number for each eye of each person.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    points: Float[Tensor, "B 17 2"]
+    eye: Int[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+
+@dataclass(frozen=True)
 class ExpressionBatch(ArrayStruct):
     """Face crops with action units, and the action units that they are to be given.
 

@@ -78,6 +78,9 @@ def test_a_preset_trains(preset: str, few: dict[str, Path], tmp_path: Path):
     parts = composed(preset, *task)
     if parts.task_name == "mouth_gan":
         options = [f"data.train=[{few['mouths']}]"]
+    elif parts.task_name == "eye_landmarks":
+        limits = [text for text in limits if "data.cache" not in text]
+        options = [f"data.train=[{few['eyes']}]"]
     elif parts.task_name == "eye_gan":
         limits = [text for text in limits if "data.cache" not in text]
         options = [*PLAIN_EYES, f"data.train=[{few['eyes']}]"]

@@ -216,7 +216,7 @@ def test_training_without_a_task_lists_the_choices_and_leaves_no_run(tmp_path: P
     result = call("train", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.startswith(
-        "error: no task given; choose task=dft_net|eye_gan|face_autoencoder"
+        "error: no task given; choose task=dft_net|eye_gan|eye_landmarks|face_autoencoder"
     )
     assert list(tmp_path.iterdir()) == []
 

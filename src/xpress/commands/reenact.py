@@ -40,7 +40,7 @@ def reenact(
     weights: PathLike | None = None,
     reenactor: Reenactor | None = None,
     provenance: Provenance = MARKED,
-    gaze: str = "target",
+    gaze: str = "source",
     head: str | float = "auto",
     idle: float = 0.0,
     seed: int = 0,

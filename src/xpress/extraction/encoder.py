@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from xpress.errors import InputError
+from xpress.extraction.eye_reader import EyeReader
 from xpress.extraction.face_sample import FaceSample, turn_light, turn_rotation, upright_crop
 from xpress.extraction.onnx_sessions import open_session
 from xpress.media.crop import Crop
@@ -167,15 +168,25 @@ class FaceExtractor:
     Args:
         encoder: `EncoderSession`, or any function from uint8 crops to codes.
         decoder: turns a code into parameters and landmarks.
+        eyes: reads the gaze from the picture itself; None leaves what the encoder reads.
     """
 
-    def __init__(self, encoder: Callable[[np.ndarray], np.ndarray], decoder: CodeDecoder) -> None:
+    def __init__(
+        self,
+        encoder: Callable[[np.ndarray], np.ndarray],
+        decoder: CodeDecoder,
+        eyes: EyeReader | None = None,
+    ) -> None:
         self.encoder = encoder
         self.decoder = decoder
+        self.eyes = eyes
 
     def __call__(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop) -> FaceSample:
         """The face inside `crop` of a picture."""
-        return self.decoder(self.encoder(crop.cut(image)[None])[0], crop)
+        face = self.decoder(self.encoder(crop.cut(image)[None])[0], crop)
+        if self.eyes is None:
+            return face
+        return self.update(self.eyes(image, face))
 
     def update(self, face: FaceSample, **changes) -> FaceSample:
         """As `CodeDecoder.update`."""

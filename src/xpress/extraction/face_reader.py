@@ -19,14 +19,16 @@ from xpress.extraction.detection import (
     choose_faces,
 )
 from xpress.extraction.encoder import CodeDecoder, EncoderSession, Extractor, FaceExtractor
+from xpress.extraction.eye_reader import EyeLandmarkSession, EyeReader
 from xpress.extraction.face_analysis import FaceAnalysis, Refinement
 from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.extraction.one_euro_filter import FaceFilter
 from xpress.extraction.tracking import PRESENT, THOROUGH_EVERY, FaceTracker, track_all
-from xpress.extraction.weight_files import ENCODER, MODEL, check_used, weight_files
+from xpress.extraction.weight_files import ENCODER, EYE_LANDMARKS, MODEL, check_used, weight_files
 from xpress.media.images import as_rgb, read_image
 from xpress.morphable.action_units import ActionUnits
 from xpress.morphable.face_model import FaceModel, LinearFaceModel
+from xpress.morphable.gaze import gaze_columns
 from xpress.morphable.landmarks.face_landmarks import FaceLandmarks
 
 Image = UInt8[np.ndarray, "H W 3"]
@@ -62,7 +64,12 @@ def load_encoder(name: str | os.PathLike = "default", threads: int = 1) -> Pretr
         encoder = EncoderSession(found[ENCODER], threads)
         own = MODEL in found.own
         model = FaceModel.load(found[MODEL]) if own else FaceModel.default()
-    extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, FaceLandmarks.of(model)))
+        marks = FaceLandmarks.of(model)
+        eyes = None
+        if found.has(EYE_LANDMARKS):
+            landmarker = EyeLandmarkSession(found[EYE_LANDMARKS], threads)
+            eyes = EyeReader(landmarker, marks, model.expression_names)
+    extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, marks), eyes)
     return PretrainedEncoder(model, encoder, extractor)
 
 
@@ -103,11 +110,12 @@ class FaceReader:
         self.detector = detector or FaceDetector()
         self.size = size
         self.action_units = ActionUnits(model.expression_names)
+        self.gaze = gaze_columns(model.expression_names)
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike = "default", threads: int = 1) -> FaceReader:
         """Load face model and encoder; see `load_encoder`."""
-        check_used(name, ENCODER)
+        check_used(name, ENCODER, EYE_LANDMARKS)
         loaded = load_encoder(name, threads)
         return cls(loaded.model, loaded.extractor, size=loaded.encoder.layout.size)
 
@@ -167,7 +175,7 @@ class FaceReader:
     def track(self, frames: TimedFrames, smoothing: bool = True) -> Iterator[Timed]:
         """The largest face of each frame of a video, None where it is out of sight."""
         tracker = FaceTracker(self.detector, self.extractor, size=self.size)
-        smooth = FaceFilter(steady_identity=False) if smoothing else None
+        smooth = FaceFilter(steady_identity=False, gaze=self.gaze) if smoothing else None
         for time, image in frames:
             yield time, self._smoothed(tracker(as_rgb(image, "frame")), smooth, time)
 
@@ -199,7 +207,7 @@ class FaceReader:
                 if chose is not None:
                     chose(FaceChoice.of(found, chosen))
                 trackers = track_all(self.detector, self.extractor, image, chosen, self.size)
-                filters = [FaceFilter() if smoothing else None for _ in trackers]
+                filters = [FaceFilter(gaze=self.gaze) if smoothing else None for _ in trackers]
             faces = [
                 self._smoothed(tracker(image), smooth, time)
                 for tracker, smooth in zip(trackers, filters, strict=True)

@@ -31,6 +31,7 @@ class FaceSample:
         landmarks68: iBUG-68, pixels.
         contours: Face Mesh contour points, pixels.
         presence: probability that the crop shows a face.
+        gaze_seen: how far the lids leave an iris to be seen, 0 to 1.
     """
 
     identity: Float[np.ndarray, " Ki"]
@@ -43,6 +44,7 @@ class FaceSample:
     landmarks68: Float[np.ndarray, "68 2"]
     contours: Float[np.ndarray, "138 2"]
     presence: float = 1.0
+    gaze_seen: float = 1.0
 
     @property
     def parameters(self) -> FaceParameters:

@@ -6,10 +6,13 @@ Interactive Systems", CHI 2012.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
 from xpress.extraction.face_sample import FaceSample
+from xpress.morphable.gaze import gaze_of, looks_of
 
 
 class OneEuroFilter:
@@ -74,6 +77,39 @@ class DeadBand:
         return self._value.copy()
 
 
+class GazeFilter:
+    """Holds the eyes still while they rest, lets them jump, and keeps them while lids hide them.
+
+    Eyes rest for a fraction of a second and jump by 0.3 activations within two frames; what is
+    read of an eye that closes follows the lid, not the gaze.
+    """
+
+    def __init__(self) -> None:
+        self._filter = OneEuroFilter(1.5, 4.0, 2.0)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past; the next value passes as it is."""
+        self._filter.reset()
+        self._held: np.ndarray | None = None
+
+    def __call__(
+        self, looks: Float[np.ndarray, "8"], step: float, seen: float
+    ) -> Float[np.ndarray, "8"]:
+        """Filtered activations of `GAZE_SHAPES`.
+
+        Args:
+            looks: as read.
+            step: seconds since the last ones.
+            seen: how far they can be trusted, 0 to 1.
+        """
+        gaze = gaze_of(looks)
+        if self._held is not None:
+            gaze = self._held + seen * (gaze - self._held)
+        self._held = self._filter(gaze, step)
+        return looks_of(self._held)
+
+
 class FaceFilter:
     """One-Euro filters on what moves in a tracked face, and dead bands behind them.
 
@@ -89,10 +125,12 @@ class FaceFilter:
 
     Args:
         steady_identity: whether the identity is filtered as one that does not change.
+        gaze: places of `GAZE_SHAPES` in the expression; none where the model has none.
     """
 
-    def __init__(self, steady_identity: bool = True) -> None:
+    def __init__(self, steady_identity: bool = True, gaze: Sequence[int] = ()) -> None:
         self.steady_identity = steady_identity
+        self._gaze, self._looks = list(gaze), GazeFilter()
         self._expression = OneEuroFilter(4.0, 4.0, 2.0)
         self._pose = OneEuroFilter(2.0, 20.0)
         self._steady = OneEuroFilter(0.3, 0.0)
@@ -103,7 +141,7 @@ class FaceFilter:
 
     def reset(self) -> None:
         """Forget the past, after a cut or a lost face."""
-        for part in (self._expression, self._pose, self._steady):
+        for part in (self._expression, self._pose, self._steady, self._looks):
             part.reset()
         for calm in (self._calm_expression, self._calm_identity, self._calm_pose):
             calm.reset()
@@ -127,11 +165,15 @@ class FaceFilter:
         pose = self._calm_pose(self._pose(pose, step))
         slow = _split(self._steady(np.concatenate(slow), step), slow)
         quick = _split(self._expression(np.concatenate(quick), step), quick)
+        expression = np.clip(self._calm_expression(quick[0]), 0, 1)
+        if self._gaze:
+            looks = face.expression[self._gaze]
+            expression[self._gaze] = self._looks(looks, step, face.gaze_seen)
         return face.replace(
             identity=self._calm_identity((slow if self.steady_identity else quick)[-1]),
             color=slow[0],
             illumination=slow[1].reshape(9, 3),
-            expression=np.clip(self._calm_expression(quick[0]), 0, 1),
+            expression=expression,
             rotation=pose[:3],
             translation=pose[3:5] * unit,
             scale=float(np.exp(pose[5])),

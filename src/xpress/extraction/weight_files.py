@@ -18,8 +18,9 @@ MODEL = "morphable.safetensors"
 ENCODER = "encoder.onnx"
 MOUTH = "mouth.onnx"
 EYES = "eyes.onnx"
+EYE_LANDMARKS = "eye_landmarks.onnx"
 EDITORS = {"ganimation": "ganimation.onnx", "dft_net": "dft_net.onnx"}
-NETWORKS = (ENCODER, MOUTH, EYES, *EDITORS.values())
+NETWORKS = (ENCODER, EYE_LANDMARKS, MOUTH, EYES, *EDITORS.values())
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,8 @@ def _of_one_network(file: Path) -> dict[str, Path]:
         raise InputError(f"{card}: no card beside the weights; export them again") from error
     known = {"layout": ENCODER, "ratio": MOUTH, "eye_width": EYES}
     names = [name for entry, name in known.items() if entry in details]
-    names += [EDITORS[details["kind"]]] if details.get("kind") in EDITORS else []
+    kinds = {**EDITORS, "eye_landmarks": EYE_LANDMARKS}
+    names += [kinds[details["kind"]]] if details.get("kind") in kinds else []
     if not names:
         raise InputError(f"{card}: of no encoder, generator or editor; export again")
     found = {names[0]: file.with_suffix(".onnx")}

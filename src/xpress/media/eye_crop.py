@@ -5,8 +5,9 @@ Every eye lies alike: its corners on one row, the outer one on the left. Left ey
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 
 WIDTH, HEIGHT = 64, 48
 """Pixels of the crop."""
@@ -26,6 +27,9 @@ UPPER_LID, LOWER_LID = 11.0, 8.0
 """Pixels of the crop beside the rims over which lids are stretched."""
 FLOW_SCALE = 8.0
 """Pixels of the crop to a unit of the flow that the generator gives."""
+POINTS = 17
+"""Of an eye: the lids' 16 from the outer corner over the upper lid and back below, then the
+iris's centre."""
 CORNERS = (0, 8)
 """Rows of the outer and the inner corner among the 16 points of the lids."""
 
@@ -59,6 +63,19 @@ def eye_matrix(
     middle = (np.asarray(outer, float) + inner) / 2
     offset = np.array(CENTER) + np.asarray(shift) * EYE_WIDTH - linear @ middle
     return np.concatenate([linear, offset[:, None]], axis=1)
+
+
+def cut_eye(
+    image: UInt8[np.ndarray, "h w 3"], matrix: Float[np.ndarray, "2 3"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The crop that an affine of `eye_matrix` gives."""
+    return cv2.warpAffine(
+        image,
+        matrix,
+        (WIDTH, HEIGHT),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
 
 
 def transform(

@@ -32,6 +32,10 @@ SIGNALS = (
 
 GAZE_SIGNALS = ("gaze_across", "gaze_up")
 
+EYE_SIGNALS = ("iris_across", "iris_up", "opening")
+LID_PAIRS = ((4, 12), (5, 11))
+"""Pairs of lid points above and below the middle, as the Face Mesh's 159/145 and 158/153."""
+
 _EYES = tuple(
     tuple(CONTOUR_MEDIAPIPE_INDEX.tolist().index(point) for point in points)
     for points in ((468, 33, 133), (473, 362, 263))
@@ -96,6 +100,27 @@ def gaze_signals(contours: Float[Array, "B 138 2"]) -> Float[Array, "B 2"]:
         across.append((arm * line).sum(-1) / square)
         up.append((line[:, 1] * arm[:, 0] - line[:, 0] * arm[:, 1]) / square)
     return library(contours).stack([sum(across) / 2, sum(up) / 2], -1)
+
+
+def eye_signals(points: Float[Array, "*B 17 2"]) -> Float[Array, "*B 3"]:
+    """The signals named by `EYE_SIGNALS`, shares of the eye's width.
+
+    Across: the iris from the outer corner (0) to the inner (1). Up: over the line of the corners.
+    Opening: mean distance of two pairs of lid points.
+
+    Args:
+        points: the lids' 16 points from the outer corner over the upper lid, then the iris's
+            centre; any unit, y down, the outer corner on the left.
+    """
+    made = library(points)
+    line = points[..., 8, :] - points[..., 0, :]
+    arm = points[..., 16, :] - points[..., 0, :]
+    square = (line * line).sum(-1).clip(1e-9)
+    across = (arm * line).sum(-1) / square
+    up = (line[..., 1] * arm[..., 0] - line[..., 0] * arm[..., 1]) / square
+    gaps = [points[..., a, :] - points[..., b, :] for a, b in LID_PAIRS]
+    opening = sum((gap * gap).sum(-1).clip(1e-12) ** 0.5 for gap in gaps) / (2 * square**0.5)
+    return made.stack([across, up, opening], -1)
 
 
 def _length(vectors: Float[Array, "B 2"]) -> Float[Array, " B"]:

@@ -29,7 +29,7 @@ class ReenactmentOptions:
     regions: Sequence[str] | None = None
     face: str | int = "largest"
     smoothing: bool = True
-    gaze: str = "target"
+    gaze: str = "source"
     head: str | float = "auto"
     idle: float = 0.0
     seed: int = 0

@@ -13,7 +13,14 @@ from xpress.animation.openings.mouth_generator import MouthGeneratorSession
 from xpress.animation.openings.painted_eyes import EyePainter
 from xpress.errors import InputError
 from xpress.extraction.face_reader import PretrainedEncoder, load_encoder
-from xpress.extraction.weight_files import ENCODER, EYES, MOUTH, check_used, weight_files
+from xpress.extraction.weight_files import (
+    ENCODER,
+    EYE_LANDMARKS,
+    EYES,
+    MOUTH,
+    check_used,
+    weight_files,
+)
 from xpress.morphable.face_model import FaceModel
 from xpress.reenactment.target_video import Animator
 
@@ -51,7 +58,7 @@ def load_pretrained(
         InputError: no such folder, nothing in it that would be used, or a file of it cannot be
             read.
     """
-    check_used(name, ENCODER, EYES, *([MOUTH] if mouth == "generator" else []))
+    check_used(name, ENCODER, EYE_LANDMARKS, EYES, *([MOUTH] if mouth == "generator" else []))
     loaded = load_encoder(name, threads)
     filling = load_mouth(name, mouth, threads)
     return Pretrained(**vars(loaded), mouth=filling, eyes=load_eyes(name, threads))

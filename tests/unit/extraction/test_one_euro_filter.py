@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from xpress.extraction.one_euro_filter import DeadBand, FaceFilter, OneEuroFilter
+from xpress.extraction.one_euro_filter import DeadBand, FaceFilter, GazeFilter, OneEuroFilter
+from xpress.morphable.gaze import gaze_of, looks_of
 
 
 def published(values, rate, min_cutoff, beta, derivative_cutoff):
@@ -120,3 +121,17 @@ def test_a_face_that_holds_still_but_for_noise_becomes_constant(world):
     ]
     assert max((step > 0).mean() for step in steps) < 0.02
     assert max(step.max() for step in steps) < 0.003
+
+
+def test_eyes_rest_jump_and_are_kept_while_the_lids_hide_them():
+    noise = 0.03 * np.random.default_rng(3).normal(size=(60, 3))
+    turned = np.where(np.arange(60) < 30, 0.0, 0.5)[:, None] * (1, 0, 0) + noise
+    smooth = GazeFilter()
+    got = np.array(
+        [gaze_of(smooth(looks_of(gaze), 0.04 * (i > 0), 1.0)) for i, gaze in enumerate(turned)]
+    )
+    assert got[10:30, 0].std() < 0.6 * turned[10:30, 0].std()
+    assert got[32, 0] > 0.25
+    assert got[40:, 0].mean() == pytest.approx(0.5, abs=0.05)
+    held = gaze_of(smooth(looks_of(np.array([-0.6, -0.9, 0])), 0.04, 0.0))
+    np.testing.assert_allclose(held, got[-1], atol=0.05)

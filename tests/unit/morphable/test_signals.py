@@ -1,10 +1,17 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
-from xpress.morphable.signals import GAZE_SIGNALS, SIGNALS, expression_signals, gaze_signals
+from xpress.morphable.signals import (
+    GAZE_SIGNALS,
+    SIGNALS,
+    expression_signals,
+    eye_signals,
+    gaze_signals,
+)
 
 
 def face(**moves):
@@ -102,4 +109,31 @@ def test_size_place_and_roll_do_not_matter():
 def test_gradients_are_finite_where_all_points_coincide():
     points = torch.zeros(1, 68, 2, requires_grad=True)
     expression_signals(points).sum().backward()
+    assert points.grad.isfinite().all()
+
+
+def eye(iris=(0.5, 0.0), gap=0.3) -> np.ndarray:
+    """An eye one unit wide whose lids are flat; the iris by its share and height."""
+    x = np.linspace(0, 1, 9)
+    height = np.where((x > 0) & (x < 1), gap / 2, 0)
+    upper, lower = np.column_stack([x, -height]), np.column_stack([x, height])[1:-1][::-1]
+    return np.concatenate([upper, lower, [[iris[0], -iris[1]]]])
+
+
+def test_eyes_by_hand():
+    assert eye_signals(eye((0.7, 0.1), 0.24)) == pytest.approx([0.7, 0.1, 0.24])
+
+
+def test_of_eyes_neither_size_nor_place_nor_roll_counts():
+    turn = np.array([[np.cos(0.4), -np.sin(0.4)], [np.sin(0.4), np.cos(0.4)]])
+    moved = 37 * eye((0.3, -0.05)) @ turn.T + (12, -8)
+    np.testing.assert_allclose(eye_signals(moved), eye_signals(eye((0.3, -0.05))), atol=1e-9)
+
+
+def test_of_eyes_torch_says_the_same_and_has_gradients():
+    points = torch.tensor(np.stack([eye((0.3, 0.1)), eye((0.6, 0), 0.0)]), requires_grad=True)
+    signals = eye_signals(points)
+    np.testing.assert_allclose(signals.detach(), eye_signals(points.detach().numpy()), atol=1e-5)
+    signals.sum().backward()
+    assert points.grad is not None
     assert points.grad.isfinite().all()

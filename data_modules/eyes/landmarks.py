@@ -1,0 +1,79 @@
+"""Crops of single eyes for the eye landmark network: packs of eyes, or of faces with contours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import NonNegativeInt, PositiveInt
+from torch.utils.data import Dataset
+from xpress.data_modules.eyes.crops import (
+    EVALUATION,
+    EyeCropAugment,
+    EyeCropDataset,
+)
+from xpress.data_modules.eyes.data_module import EyesDataModule
+from xpress.data_modules.eyes.rows import EyeRows
+from xpress.data_modules.pack_data_module import PackDataModule, PackWeights, Path, Paths
+
+
+class EyeLandmarksDataModule(EyesDataModule):
+    """Batches of `EyeLandmarkBatch`; splits as `EyesDataModule`, one set a pack.
+
+    Args:
+        train: see `EyesDataModule`, as all that follow but `augment`.
+        val: .
+        test: .
+        batch_size: .
+        num_workers: .
+        holdout: .
+        least_width: .
+        closed_more: .
+        pack_weights: .
+        augment: how training crops vary.
+        pin_memory: .
+        seed: .
+    """
+
+    def __init__(
+        self,
+        train: Paths = (),
+        val: Paths = (),
+        test: Paths = (),
+        batch_size: PositiveInt = 64,
+        num_workers: NonNegativeInt = 0,
+        holdout: float = 0.1,
+        least_width: float = 14.0,
+        closed_more: float = 1.5,
+        pack_weights: PackWeights | None = None,
+        augment: EyeCropAugment | None = None,
+        pin_memory: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            train,
+            val,
+            test,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            holdout=holdout,
+            least_width=least_width,
+            closed_more=closed_more,
+            pack_weights=pack_weights,
+            pin_memory=pin_memory,
+            seed=seed,
+        )
+        self.crop_augment = augment or EyeCropAugment()
+
+    def _varied(self, rows: EyeRows) -> Dataset:
+        return EyeCropDataset(rows, self.crop_augment, self.seed)
+
+    def _fixed(self, rows: EyeRows) -> dict[str, Dataset]:
+        return {"holdout": EyeCropDataset(rows, EVALUATION)}
+
+    def evaluation_sets(self, split: str) -> dict[str, Any]:
+        """One set a pack."""
+        return PackDataModule.evaluation_sets(self, split)
+
+    def evaluation_set(self, path: Path) -> Dataset:
+        """All eyes of a pack, placed as badly as in use."""
+        return EyeCropDataset(self._read(path), EVALUATION)
