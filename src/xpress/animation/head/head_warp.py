@@ -13,7 +13,7 @@ from xpress.animation.head.background import background_plate
 from xpress.animation.head.lattice import border_hold, follow_weights, head_lattice
 from xpress.animation.head.matte import person_matte
 from xpress.animation.warping.backward_flow import moving_box, resolve
-from xpress.animation.warping.compositing import Box, inside, intersect
+from xpress.animation.warping.compositing import NOTHING, Box, inside, intersect
 from xpress.animation.warping.mesh_evaluator import Projection
 from xpress.animation.warping.relighting import shading_change
 from xpress.morphable.face_model import FaceModel
@@ -257,6 +257,7 @@ def _premultiply(image, plate, alpha, out):
 @no_type_check
 def _lay(person, plate, maps, out):
     """The person over the background."""
+    unseen = np.float32(NOTHING)
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
             a = np.int32(person[row, column, 3])
@@ -264,7 +265,12 @@ def _lay(person, plate, maps, out):
                 for n in range(3):
                     out[row, column, n] = plate[row, column, n]
                 continue
-            g = np.float32(1) + maps[row, column, 2]
+            g = maps[row, column, 2]
+            if a == 255 and abs(g) < unseen:
+                for n in range(3):
+                    out[row, column, n] = person[row, column, n]
+                continue
+            g += np.float32(1)
             for n in range(3):
                 behind = ((255 - a) * np.int32(plate[row, column, n]) + 127) // 255
                 value = np.float32(person[row, column, n]) * g + behind + np.float32(0.5)
