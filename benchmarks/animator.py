@@ -3,9 +3,9 @@
 Usage: python benchmarks/animator.py [--frames 100] [--size 512] [--face 250] [--weights folder]
 
 Every way to fill the mouth is measured in turn, with the head still and moved, frame by frame, so
-that they share whatever else the machine does. The target is a synthetic picture of noise under a mean face: time does not
-depend on what the picture shows, only on its size and the face's. Medians are printed, of wall
-time and of the process's own CPU time, which another process hardly disturbs.
+that they share whatever else the machine does. The target is a synthetic picture of noise under a
+mean face: time does not depend on what the picture shows, only on its size and the face's. Medians
+are printed, of wall time and of the process's own CPU time, which another process hardly disturbs.
 """
 
 from __future__ import annotations

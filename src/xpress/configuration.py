@@ -115,6 +115,7 @@ class InferOptions:
             own, `source` moves both, `target` none, a number is a factor on the motion.
         idle: share of a mild motion of its own (breath, blinks, sway) for photographs, 1 is usual.
         seed: of that motion.
+        seconds: length of an idle video.
         aus: wanted action units, each in [0, 1] (aus.AU12=0.8, one side as aus.AU45_L=1), or
             aus.random=7; the others stay as they are.
         editor: `morphable` moves the face model's shapes, the others are networks.
@@ -149,6 +150,7 @@ class InferOptions:
     head: str = "auto"
     idle: float = 0.0
     seed: int = 0
+    seconds: float = 8.0
     aus: dict[str, Any] = field(default_factory=dict)
     editor: EditorName = EditorName.morphable
     steps: list[float] = field(default_factory=lambda: [0.5, 0.75, 1.0])

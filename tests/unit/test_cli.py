@@ -46,7 +46,7 @@ def call(command: str, *arguments: str, cwd: Path) -> subprocess.CompletedProces
 def jobs(monkeypatch: pytest.MonkeyPatch) -> dict:
     """Stands in for the functions behind `infer` and records what they were given."""
     given: dict = {}
-    for name in ("reenact", "extract", "demo"):
+    for name in ("reenact", "extract", "idle", "demo"):
         stand_in(monkeypatch, name, lambda _name=name, **options: given.update({_name: options}))
     return given
 
@@ -66,7 +66,7 @@ def run_infer_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 
 ERRORS = {
-    (): r"no task given; choose task=convert\|demo\|edit\|extract\|interpolate\|live\|reenact",
+    (): r"no task given; choose task=convert\|demo\|edit\|extract\|idle\|interpolate\|live\|reen",
     ("task=renact",): "task=renact: no such task; did you mean reenact",
     ("task=face_autoencoder",): "no such task; choose from convert, demo, edit, extract",
     ("tsk=demo",): "tsk: no such option; did you mean task",

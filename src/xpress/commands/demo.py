@@ -24,7 +24,7 @@ def demo(
     reenactor: Reenactor | None = None,
     provenance: Provenance = MARKED,
 ) -> None:
-    """Move the photograph in the package with the performance in it.
+    """Move the photograph in the package with the performance in it, and a little by itself.
 
     Writes `demo.mp4` and `contact_sheet.png` into the folder and prints where they are.
 
@@ -50,6 +50,7 @@ def demo(
             weights=weights,
             reenactor=reenactor,
             provenance=provenance,
+            idle=1.0,
         )
         reader = VideoReader(video)
         every = max((reader.frame_count or 1) // 24, 1)

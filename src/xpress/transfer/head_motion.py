@@ -59,7 +59,7 @@ class HeadMotion:
     def is_still(self) -> bool:
         """Whether nothing moves."""
         moves = self.rotation.any() or self.place.any()
-        return not moves and self.size == 0 and self.breath == 0
+        return not (moves or self.size or self.breath)
 
     def scaled(self, factor: float) -> HeadMotion:
         """As many times the motion."""

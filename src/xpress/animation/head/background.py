@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float32, UInt8
 
 DEEP = 2.5
 """Centimetres under the edge up to which the background's own texture is mirrored in."""
-LEVELS = 3
-"""Halvings of the picture before what lies under the person is filled in."""
+CALM, EDGE, SOFT = 0.8, 0.15, 0.25
+"""Centimetres: the blur of the edge's direction, of its own colours, and of where one fill passes
+into the other."""
 
 
 def background_plate(
@@ -29,28 +30,32 @@ def background_plate(
     if free.all() or not free.any():
         return image.copy()
     smooth: Float32[np.ndarray, "H W 3"] = run_on(image, free)
-    _, labels = cv2.distanceTransformWithLabels(
-        (~free).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    rows, columns = np.nonzero(~free)
-    source = np.zeros(int(labels.max()) + 1, np.int64)
-    source[labels[free]] = np.flatnonzero(free)
-    foot_row, foot_column = np.divmod(source[labels[rows, columns]], image.shape[1])
-    # one more step, so that the edge's own mixed colours are left out
-    y, x = 2 * foot_row - rows, 2 * foot_column - columns
-    height, width = free.shape
-    within = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    within[within] = free[y[within], x[within]]
-    depth = np.hypot(foot_row - rows, foot_column - columns)
-    share = np.where(within, (1.5 - depth / (DEEP * unit)).clip(0, 1), 0).astype(np.float32)
-    shares: Float32[np.ndarray, "H W"] = np.zeros(free.shape, np.float32)
-    shares[rows, columns] = share
-    mirrored = smooth.copy()
-    mirrored[rows[within], columns[within]] = image[y[within], x[within]]
-    soft = max(0.12 * unit, 0.5)
-    weight = cv2.GaussianBlur(shares, (0, 0), soft)[..., None]
-    mixed = smooth + weight * (mirrored - smooth)
+    mirrored, share = _mirrored(image, free, unit)
+    mixed = smooth + share[..., None] * (mirrored - smooth)
     return np.where(free[..., None], image, mixed.round().clip(0, 255).astype(np.uint8))
+
+
+def _mirrored(
+    image: UInt8[np.ndarray, "H W 3"], free: Bool[np.ndarray, "H W"], unit: float
+) -> tuple[UInt8[np.ndarray, "H W 3"], Float32[np.ndarray, "H W"]]:
+    """The picture mirrored at the edge of what is free, and how far that is to be believed.
+
+    Directions are those of the smoothed distance: an edge that is jagged would give streaks.
+    """
+    depth = cv2.distanceTransform((~free).astype(np.uint8), cv2.DIST_L2, 5)
+    outside = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, 5)
+    calm = cv2.GaussianBlur(depth - outside, (0, 0), max(CALM * unit, 1.0))
+    inward = np.stack([cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)], -1)
+    inward = inward / np.maximum(np.linalg.norm(inward, axis=-1, keepdims=True), 1e-6)
+    rows, columns = np.indices(free.shape, np.float32)
+    # a little further, so that the edge's own mixed colours are left out
+    way = 2 * np.maximum(calm, 0) + EDGE * unit
+    points = np.stack([columns, rows], -1) - way[..., None] * inward
+    mirrored = cv2.remap(image, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)  # type: ignore[call-overload]
+    found = cv2.remap(free.astype(np.float32), points, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
+    near = (1.5 - depth / (DEEP * unit)).clip(0, 1)
+    sure = cv2.erode(found, np.ones((3, 3), np.uint8)) * near
+    return mirrored, cv2.GaussianBlur(sure, (0, 0), max(SOFT * unit, 0.5)) * (found > 0.99)
 
 
 def run_on(

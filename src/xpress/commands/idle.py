@@ -1,0 +1,94 @@
+"""The function behind `infer.py task=idle`: a photograph that lives without a driver."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from xpress.commands.reenact import reenact
+from xpress.errors import InputError
+from xpress.media.sources import DEFAULT_FPS, ImageSource, open_source
+from xpress.provenance.provenance import MARKED, Provenance
+from xpress.reenactment.reenactor import Reenactor
+from xpress.structures import FaceParameters
+
+PathLike = str | os.PathLike
+LONGEST = 3600.0
+"""Seconds."""
+
+
+def idle(
+    target: PathLike,
+    output: PathLike,
+    seconds: float = 8.0,
+    idle: float = 1.0,
+    seed: int = 0,
+    face: str | int = "largest",
+    overwrite: bool = True,
+    progress: bool = True,
+    threads: int = 2,
+    weights: PathLike | None = None,
+    reenactor: Reenactor | None = None,
+    provenance: Provenance = MARKED,
+) -> None:
+    """Let a photograph breathe, blink and sway a little, and write the video.
+
+    Args:
+        target: the photograph.
+        output: .mp4, .mov or .mkv.
+        seconds: length of the video.
+        idle: factor on the motion.
+        seed: of what is random.
+        face: see `reenact`; all faces move alike.
+        overwrite: see `reenact`.
+        progress: see `reenact`.
+        threads: see `reenact`.
+        weights: see `reenact`.
+        reenactor: see `reenact`.
+        provenance: see `reenact`.
+
+    Raises:
+        InputError: an input or option is wrong; nothing is written.
+    """
+    frames = round(float(seconds) * float(DEFAULT_FPS)) if 0 < seconds <= LONGEST else 0
+    if frames < 2:
+        raise InputError(f"seconds={seconds}: choose from 0.1 to {LONGEST:g}")
+    with open_source(target) as opened:
+        if not isinstance(opened, ImageSource):
+            raise InputError(f"{target}: lives by itself; give a photograph")
+    reenactor = reenactor or Reenactor.from_pretrained(weights or "default")
+    with tempfile.TemporaryDirectory(prefix="xpress_") as folder:
+        source = Path(folder) / "rest.npz"
+        fps = np.array([DEFAULT_FPS.numerator, DEFAULT_FPS.denominator])
+        resting(reenactor, frames).save(source, fps=fps)
+        reenact(
+            source,
+            target,
+            output,
+            strength=0.0,
+            face=face,
+            overwrite=overwrite,
+            progress=progress,
+            threads=threads,
+            reenactor=reenactor,
+            provenance=provenance,
+            idle=idle,
+            seed=seed,
+        )
+
+
+def resting(reenactor: Reenactor, frames: int) -> FaceParameters:
+    """A driver that does nothing."""
+    identity, expression, color = reenactor.model.sizes
+    return FaceParameters(
+        identity=np.zeros((frames, identity), np.float32),
+        expression=np.zeros((frames, expression), np.float32),
+        color=np.zeros((frames, color), np.float32),
+        illumination=np.zeros((frames, 9, 3), np.float32),
+        rotation=np.zeros((frames, 3), np.float32),
+        translation=np.zeros((frames, 2), np.float32),
+        scale=np.ones(frames, np.float32),
+    )
