@@ -16,7 +16,7 @@ from xpress import configuration
 from xpress.packs.edit_pairs import FLOW_SIZE
 from xpress.training.run import run_train
 
-FOLDER = Path(configuration.__file__).parents[2] / "conf" / "experiment"
+FOLDER = Path(configuration.__file__).parents[3] / "conf" / "experiment"
 PRESETS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 SMALL = [
     "trainer.accelerator=cpu",

@@ -9,6 +9,7 @@ import pytest
 
 from xpress import cli, configuration
 from xpress.allowed_targets import VARIABLE
+from xpress.errors import InputError
 
 INFER = [
     "job._target_=os.system",
@@ -106,13 +107,13 @@ def test_the_environment_allows_packages_of_ones_own(monkeypatch, tmp_path):
     setting = "+callbacks.own={_target_: own_networks.Own}"
     config = configuration.compose_config("train", ["task=mouth_gan", setting])
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(configuration.InputError, match="not allowed"):
+    with pytest.raises(InputError, match="not allowed"):
         configuration.check("train", config, [])
     monkeypatch.setenv(VARIABLE, "other:own_networks")
     configuration.check("train", config, [])
 
 
 def test_what_the_package_ships_is_allowed():
-    for choice in Path(configuration.__file__).parents[2].glob("conf/callbacks/*.yaml"):
+    for choice in Path(configuration.__file__).parents[3].glob("conf/callbacks/*.yaml"):
         overrides = ["task=mouth_gan", f"callbacks={choice.stem}"]
         configuration.check("train", configuration.compose_config("train", overrides), [])
