@@ -32,9 +32,9 @@ def main() -> None:
     print(machine())
     painter = load_eyes(arguments.weights)
     random = np.random.default_rng(0)
-    pictures = [random.random((2, HEIGHT, WIDTH, 3), np.float32) for _ in range(3)]
+    around, reference, moved = random.random((3, 2, HEIGHT, WIDTH, 3), np.float32)
     maps = random.uniform(-1, 1, (2, 4, HEIGHT, WIDTH)).astype(np.float32)
-    print("generator, both eyes       ", measure(lambda: painter(*pictures, maps)))
+    print("generator, both eyes       ", measure(lambda: painter(around, reference, moved, maps)))
     target = arguments.picture or Path(str(files("xpress") / "assets" / "demo" / "target.jpg"))
     _time_painting(painter, target)
 
