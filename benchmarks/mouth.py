@@ -86,7 +86,7 @@ def opening(driver: DriverFrame, names: list[str]) -> float:
 def rendered(reenactor: Reenactor, mouth, image, face, drivers) -> np.ndarray:
     animator = FaceAnimator(reenactor.model, mouth, load_eyes())
     reenactor.animators = lambda: animator
-    animator = reenactor.target_animator(ReenactmentOptions())
+    animator = reenactor.target_animator(ReenactmentOptions(head="target"))
     animator.set(image, [face])
     return np.stack([animator.render(driver) for driver in drivers])
 

@@ -8,7 +8,8 @@ the rigid points move.
     python benchmarks/reenactment.py [--samples ../shared/data/samples] [--extractor labels]
 
 `--extractor labels` fits driver and target to their landmark labels instead of extracting them,
-which measures transfer and drawing alone; the output is still read back by the encoder.
+which measures transfer and drawing alone; the output is still read back by the encoder. The head
+stands still there, so that the face is read at one place; `self_reenactment` then moves it as well.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import self_reenactment
 import torch
 from common import machine
 
 from xpress.commands.overlay import contact_sheet
 from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample, upright_crop
+from xpress.losses.lpips import load_lpips
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader
 from xpress.morphable.face_model import FaceModel
@@ -109,7 +112,7 @@ def run(reenactor: Reenactor, source: Path, target: Path, options, sheets: Path 
         found = labelled_faces(reenactor.model, label_file(target), None)[0]
     else:
         found = reenactor.find(image, name=str(target))[0]
-    animator = reenactor.target_animator(ReenactmentOptions())
+    animator = reenactor.target_animator(ReenactmentOptions(head="target"))
     rested = reenactor.rested(found)
     animator.set(image, [rested])
     drivers = list(drive(tracked, reenactor.resting, str(source)))
@@ -214,6 +217,7 @@ def main() -> None:
     parser.add_argument("--extractor", choices=("encoder", "labels"), default="encoder")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--frames", type=int, default=None, help="only the first frames")
+    parser.add_argument("--lpips", type=Path, help="weights of the perceptual distance")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
     options = parser.parse_args()
     print(machine())
@@ -227,6 +231,9 @@ def main() -> None:
         return
     for source, target in PAIRS:
         run(reenactor, options.samples / source, options.samples / target, options, options.sheets)
+    lpips = None if options.lpips is None else load_lpips(options.lpips)
+    for source, _ in PAIRS:
+        self_reenactment.report(reenactor, options.samples / source, options.frames, 5, lpips)
 
 
 if __name__ == "__main__":

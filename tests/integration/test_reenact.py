@@ -19,6 +19,7 @@ def test_driver_moves_the_photograph(infer, short_clip, samples, tmp_path):
         f"source={short_clip}",
         f"target={samples / 'portrait_woman.jpg'}",
         f"output={path}",
+        "head=target",
     )
     assert done.returncode == 0, done.stderr
     assert "12 frames in" in done.stdout
@@ -114,6 +115,7 @@ def test_the_mouth_is_painted_by_the_generator_or_not_at_all(infer, short_clip, 
             f"target={samples / 'portrait_woman.jpg'}",
             f"output={path}",
             f"mouth={mouth}",
+            "head=target",
         )
         assert done.returncode == 0, done.stderr
         frames[mouth] = np.stack(list(VideoReader(path))).astype(float)

@@ -17,7 +17,7 @@ from xpress.media.images import IMAGE_SUFFIXES, read_image, write_image
 from xpress.media.sources import ImageSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES
 from xpress.provenance.provenance import MARKED, Provenance
-from xpress.reenactment.options import ReenactmentOptions
+from xpress.reenactment.options import ReenactmentOptions, without_head
 from xpress.reenactment.reenactor import Reenactor
 
 PathLike = str | os.PathLike
@@ -98,6 +98,7 @@ def reenact(
         label, marker = provenance.label(parent=driven.path), provenance.marker()
         if stills:
             assert isinstance(driven, ImageSource)
+            options = without_head(options)
             animator = reenactor.target_animator(options)
             found = reenactor.find(driven.image, face, driven.name)
             animator.set(driven.image, [reenactor.rested(item, options.strength) for item in found])

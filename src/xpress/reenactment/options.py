@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ReenactmentOptions:
         gaze: whose eyes look, source or target; with viewer the target's stay where they look
             while its head turns.
         head: whose head moves: target, source, or a factor on the source's motion; auto is source
-            for photographs and target for videos.
+            for photographs that a video drives, else target.
         idle: share of a mild motion of its own that a still photograph is given.
         seed: of that motion.
     """
@@ -33,3 +33,8 @@ class ReenactmentOptions:
     head: str | float = "auto"
     idle: float = 0.0
     seed: int = 0
+
+
+def without_head(options: ReenactmentOptions) -> ReenactmentOptions:
+    """For a source that is one picture: what its head does is not known, so auto leaves heads."""
+    return replace(options, head="target") if options.head == "auto" else options

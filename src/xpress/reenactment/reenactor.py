@@ -24,7 +24,7 @@ from xpress.media.sources import (
 from xpress.morphable.expression_geometry import ExpressionGeometry
 from xpress.morphable.face_model import LinearFaceModel
 from xpress.morphable.landmarks.face_landmarks import FaceLandmarks
-from xpress.reenactment.options import ReenactmentOptions
+from xpress.reenactment.options import ReenactmentOptions, without_head
 from xpress.reenactment.pretrained import animator, load_eyes, load_pretrained
 from xpress.reenactment.target_video import Animator, TargetAnimator, TargetFace
 from xpress.transfer.driver import DriverFrame, drive
@@ -185,15 +185,20 @@ class Reenactor(FaceReader):
         """
         options = options or ReenactmentOptions()
         image, name = read_picture(target)
-        animator = self.target_animator(options)
         found = self.find(image, options.face, name)
-        animator.set(image, [self.rested(face, options.strength) for face in found])
+        rested = [self.rested(face, options.strength) for face in found]
+
+        def animator(options: ReenactmentOptions) -> TargetAnimator:
+            made = self.target_animator(options)
+            made.set(image, rested)
+            return made
+
         if not isinstance(source, (str, os.PathLike)):
             face = self.find(source, name="source")[0]
             frames = drive([(Fraction(0), face)], self.resting, "source", still=True)
-            return animator.render(next(iter(frames)))
+            return animator(without_head(options)).render(next(iter(frames)))
         with open_source(source) as opened:
             driver = self.driver(opened, options.smoothing, source_neutral)
             if opened.frame_count == 1:
-                return animator.render(next(iter(driver)))
-        return map(animator.render, driver)
+                return animator(without_head(options)).render(next(iter(driver)))
+        return map(animator(options).render, driver)
