@@ -6,7 +6,7 @@ read back by the encoder that made it. The judge is a command that takes `cross 
 deviation of the output over the driver's) of its signals, `blendshapes` as [correlation, gain],
 `rigid_drift_pct_iod`, `ratio` of errors over those of a still frame, and signals before and after.
 
-    python benchmarks/judged.py --judge "python judge.py" [--pairs tuning] [--output FOLDER]
+    python benchmarks/judged.py --judge "python judge.py" [--pairs looking|tuning] [--output FOLDER]
 
 Portraits are those beside the clips and the calmest frames of some people of a pack, enlarged.
 """
@@ -44,11 +44,18 @@ QUOTED = (
     ("talking_woman.mp4", "people-val:2"),
     ("expressive_woman.mp4", "people-val:4"),
 )
+LOOKING = (
+    ("people-val:auduno_7f2df3", "portrait_woman.jpg"),
+    ("people-val:jeeliz_c0b192", "portrait_man.jpg"),
+)
+"""Drivers whose eyes turn by more than 0.07 eye widths (standard deviation) and whose heads by less
+than ten degrees; the eyes of the sample clips turn by 0.02 to 0.04."""
 TUNING = (
     ("expressive_woman.mp4", "people-train:0"),
-    ("talking_man.mp4", "people-train:3"),
     ("talking_woman.mp4", "people-train:4"),
+    ("people-train:1zlab_51f0c4", "people-train:3"),
 )
+PAIRS = {"quoted": QUOTED, "looking": LOOKING, "tuning": TUNING}
 SIGNALS = {
     "gaze sideways": "gaze_x",
     "gaze up and down": "gaze_y",
@@ -66,6 +73,8 @@ SHAPES = ("jawOpen", "mouthUpperUp", "mouthStretch", "mouthSmile", "eyeBlink", "
 FACTOR = 3
 """Enlargement of a pack's pictures; judges see little in small faces."""
 WORST_YAW = 12.0
+RATE = 8
+"""Frames a second of clips that are made of a pack's frames of one person."""
 
 
 def calm_frame(pack: Path, number: int) -> np.ndarray:
@@ -82,8 +91,7 @@ def calm_frame(pack: Path, number: int) -> np.ndarray:
         for clip in np.unique(clips)
     }
     frontal = [row for row in calm.values() if turned[row].max() < WORST_YAW]
-    image = decode(table["image"][frontal[number]].as_py())
-    return cv2.resize(image, None, fx=FACTOR, fy=FACTOR, interpolation=cv2.INTER_LANCZOS4)
+    return enlarged(decode(table["image"][frontal[number]].as_py()))
 
 
 def judged(command: str, *arguments: object) -> dict:
@@ -98,6 +106,29 @@ def judged(command: str, *arguments: object) -> dict:
     if run.returncode or not run.stdout.strip():
         raise SystemExit(f"error: the judge failed ({run.stderr.strip()[-300:]})")
     return json.loads(run.stdout.strip().splitlines()[-1])
+
+
+def driver_of(data: Path, name: str, frames: int | None, folder: Path) -> Path:
+    """A clip of the samples, or a pack's frames of one person, `pack:person`, in their order."""
+    pack, _, person = name.partition(":")
+    if not person:
+        return shortened(data / "samples" / name, frames, folder)
+    path = folder / f"{pack}_{person}.mp4"
+    table = pq.read_table(data / f"{pack}.parquet", columns=["image", "key"])
+    keys = table["key"].to_pylist()
+    rows = sorted((key, row) for row, key in enumerate(keys) if f"/{person}/" in key)
+    if not rows:
+        raise InputError(f"{pack}: shows nobody called {person}")
+    images = [enlarged(decode(table["image"][row].as_py())) for _, row in rows[:frames]]
+    with VideoWriter(path, Fraction(RATE), images[0].shape[1::-1]) as writer:
+        for number, image in enumerate(images):
+            writer.write(image, Fraction(number, RATE))
+    return path
+
+
+def enlarged(image: np.ndarray) -> np.ndarray:
+    """A picture at `FACTOR` times its size."""
+    return cv2.resize(image, None, fx=FACTOR, fy=FACTOR, interpolation=cv2.INTER_LANCZOS4)
 
 
 def shortened(clip: Path, frames: int | None, folder: Path) -> Path:
@@ -160,7 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--judge", required=True, help="command that reads faces; see above")
     parser.add_argument("--data", type=Path, default=beside, help="folder of packs and samples/")
-    parser.add_argument("--pairs", choices=("quoted", "tuning"), default="quoted")
+    parser.add_argument("--pairs", choices=tuple(PAIRS), default="quoted")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--frames", type=int, help="only the first frames of each clip")
     parser.add_argument("--itself", action="store_true", help="also clips by themselves")
@@ -179,10 +210,10 @@ def main() -> None:
 def run(options: argparse.Namespace, folder: Path) -> None:
     """All pairs, winks of their portraits, and each clip by its own first frame."""
     reenactor = Reenactor.from_pretrained(options.weights)
-    pairs = QUOTED if options.pairs == "quoted" else TUNING
+    pairs = PAIRS[options.pairs]
     reports, closed = [], []
     for source, target in pairs:
-        driver = shortened(options.data / "samples" / source, options.frames, folder)
+        driver = driver_of(options.data, source, options.frames, folder)
         portrait = portrait_of(options.data, target, folder)
         output = folder / f"{driver.stem}_to_{portrait.stem}.mp4"
         reenact(driver, portrait, output, progress=False, reenactor=reenactor)
@@ -198,7 +229,7 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         f"{good} of {len(wink)} close below 0.35 with the other above 0.75"
     )
     for source in dict.fromkeys(source for source, _ in pairs) if options.itself else ():
-        clip = shortened(options.data / "samples" / source, options.frames, folder)
+        clip = driver_of(options.data, source, options.frames, folder)
         first, output = folder / f"{clip.stem}_first.png", folder / f"{clip.stem}_itself.mp4"
         write_image(first, next(iter(VideoReader(clip))))
         reenact(clip, first, output, progress=False, reenactor=reenactor)
