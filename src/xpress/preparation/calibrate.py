@@ -1,6 +1,6 @@
 """How much of a signal's motion an encoder reads: regressions shrink towards the mean.
 
-    python -m xpress.preparation.calibrate PACK.parquet … [--encoder encoder.onnx]
+    python -m xpress.preparation.calibrate PACK.parquet … [--weights FOLDER]
 
 Each signal that the encoder reads from a training pack is regressed on the labels', both around
 their person's mean. The slopes go into the encoder's card as `signal_gain`; transfer makes up for
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,10 @@ import torch
 from jaxtyping import Float
 
 from xpress.command_line import one_line_errors
-from xpress.extraction.encoder import CodeDecoder, EncoderSession, FaceExtractor
+from xpress.extraction.encoder import FaceExtractor
+from xpress.extraction.face_reader import load_encoder
+from xpress.extraction.weight_files import ENCODER, weight_files
 from xpress.media.crop import Crop
-from xpress.morphable.landmarks.landmark_model import LandmarkModel
-from xpress.morphable.model import MorphableModel
 from xpress.morphable.signals import SIGNALS, expression_signals
 from xpress.packs import read_records
 from xpress.packs.records import FaceRecords, decode
@@ -63,13 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("packs", nargs="+", type=Path, help="labelled training packs of clips")
-    parser.add_argument("--encoder", type=Path, help="the package's by default")
+    parser.add_argument("--weights", default="default", help="folder with the encoder's card")
     options = parser.parse_args(arguments)
-    with as_file(files("xpress") / "assets" / "encoder.onnx") as default:
-        path = options.encoder or default
-        session = EncoderSession(path)
-        decoder = CodeDecoder(session.layout, LandmarkModel.of(MorphableModel.default()))
-        extractor = FaceExtractor(session, decoder)
+    with weight_files(options.weights) as found:
+        extractor = load_encoder(options.weights).extractor
         parts, people = [], []
         for pack in options.packs:
             records = read_records(pack)
@@ -78,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             people += [records.identities[row] or f"{pack}/{row}" for row in rows]
         read, label = (np.concatenate(part) for part in zip(*parts, strict=True))
         gain = signal_gain(read, label, people)
-        card = path.with_suffix(".json")
+        card = found[ENCODER].with_suffix(".json")
         content = json.loads(card.read_text(encoding="utf-8"))
         content["signal_gain"] = dict(zip(SIGNALS, gain.round(3).tolist(), strict=True))
         with written_beside(card) as partial:
