@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from xpress.morphable.landmarks.face_landmarks import OUTER_EYE_CORNERS, LinearLandmarks
 from xpress.morphable.regions import moved_by
-from xpress.morphable.signals import SIGNALS
+from xpress.morphable.signals import SIGNALS, frontal_signals
 
 OPENING, WIDTH, SMILE, LID_RIGHT, LID_LEFT, BROW_RIGHT, BROW_LEFT = range(7)
 JAW, UPPER_LIP, LOWER_LIP, CORNER_RIGHT, CORNER_LEFT, STRETCH_RIGHT, STRETCH_LEFT = range(7, 14)
@@ -80,9 +80,11 @@ class ExpressionGeometry:
     def __init__(self, model: LinearLandmarks, expression_names: Sequence[str]) -> None:
         self.names = list(expression_names)
         marks = model.numpy()
-        self._mean = _signals(marks.mean[None])[0]
-        self._identity = _signals(marks.identity_basis)
-        self._expression = _signals(marks.expression_basis)
+        self._mean, self._identity, self._expression = (
+            frontal_signals(points).astype(np.float64)
+            for points in (marks.mean[None], marks.identity_basis, marks.expression_basis)
+        )
+        self._mean = self._mean[0]
         eye = np.abs(np.diff(marks.mean[list(OUTER_EYE_CORNERS), 0]))[0]
         for part in (self._mean, self._identity, self._expression):
             part /= eye
@@ -155,31 +157,3 @@ def _least_norm(
     eased = steer * ease
     solved = np.linalg.solve(eased @ eased.T + _RIDGE * np.eye(len(missing)), missing)
     return ease * (eased.T @ solved)
-
-
-def _signals(points: Float[np.ndarray, "B L 3"]) -> Float[np.ndarray, "B S"]:
-    """`morphable.signals.expression_signals` without its division, for points that face ahead."""
-    x, y = points[..., 0], points[..., 1]
-
-    def height(upper: list[int], lower: list[int]) -> np.ndarray:
-        return y[:, upper].mean(1) - y[:, lower].mean(1)
-
-    columns = [
-        height([61, 62, 63], [67, 66, 65]),
-        x[:, 54] - x[:, 48],
-        height([48, 54], [51, 57]),
-        height([37, 38], [41, 40]),
-        height([43, 44], [47, 46]),
-        height([18, 19, 20], [36, 39]),
-        height([23, 24, 25], [42, 45]),
-        height([33], [8]),
-        height([61, 62, 63], [33]),
-        height([65, 66, 67], [8]),
-        height([48], [33]),
-        height([54], [33]),
-        x[:, 33] - x[:, 48],
-        x[:, 54] - x[:, 33],
-        height([40, 41], [36, 39]),
-        height([46, 47], [42, 45]),
-    ]
-    return np.stack(columns, axis=1).astype(np.float64)

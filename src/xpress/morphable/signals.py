@@ -6,29 +6,35 @@ the line of the eye corners in the picture.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jaxtyping import Float
 
 from xpress.arrays import Array, library
 from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
 
-SIGNALS = (
-    "mouth_opening",
-    "mouth_width",
-    "smile",
-    "lid_right",
-    "lid_left",
-    "brow_right",
-    "brow_left",
-    "jaw_drop",
-    "upper_lip",
-    "lower_lip",
-    "corner_right",
-    "corner_left",
-    "stretch_right",
-    "stretch_left",
-    "lower_lid_right",
-    "lower_lid_left",
-)
+_LENGTH, _UP, _ALONG = range(3)
+_TABLE = {
+    "mouth_opening": ([61, 62, 63], [67, 66, 65], _UP),
+    "mouth_width": ([54], [48], _LENGTH),
+    "smile": ([48, 54], [51, 57], _UP),
+    "lid_right": ([37, 38], [41, 40], _UP),
+    "lid_left": ([43, 44], [47, 46], _UP),
+    "brow_right": ([18, 19, 20], [36, 39], _UP),
+    "brow_left": ([23, 24, 25], [42, 45], _UP),
+    "jaw_drop": ([33], [8], _UP),
+    "upper_lip": ([61, 62, 63], [33], _UP),
+    "lower_lip": ([65, 66, 67], [8], _UP),
+    "corner_right": ([48], [33], _UP),
+    "corner_left": ([54], [33], _UP),
+    "stretch_right": ([33], [48], _ALONG),
+    "stretch_left": ([54], [33], _ALONG),
+    "lower_lid_right": ([40, 41], [36, 39], _UP),
+    "lower_lid_left": ([46, 47], [42, 45], _UP),
+}
+"""From the mean of the second landmarks to that of the first: its length, or its part in a
+direction of the face."""
+SIGNALS = tuple(_TABLE)
 
 GAZE_SIGNALS = ("gaze_across", "gaze_up")
 
@@ -53,37 +59,34 @@ def expression_signals(landmarks68: Float[Array, "B 68 2"]) -> Float[Array, "B 1
     chin. Corners: height of each mouth corner over the nose's base, stretch: how far it is from
     there sideways. Lower lids: height over the eye's corners. Right and left are the face owner's.
     """
-    p = landmarks68
-    across = p[:, 45] - p[:, 36]
+    across = landmarks68[:, 45] - landmarks68[:, 36]
     length = _length(across).clip(1e-3)
     along = across / length[:, None]
-    up = library(p).stack([along[:, 1], -along[:, 0]], -1)
+    up = library(across).stack([along[:, 1], -along[:, 0]], -1)
 
-    def gap(upper: list[int], lower: list[int]) -> Array:
-        return ((p[:, upper] - p[:, lower]) * up[:, None]).sum(-1).mean(1)
+    def measured(arm: Array, kind: int) -> Array:
+        return _length(arm) if kind == _LENGTH else (arm * (up if kind == _UP else along)).sum(-1)
 
-    def height(points: list[int], base: list[int]) -> Array:
-        return ((p[:, points].mean(1) - p[:, base].mean(1)) * up).sum(-1)
+    return library(across).stack(_each(landmarks68, measured), -1) / length[:, None]
 
-    signals = [
-        gap([61, 62, 63], [67, 66, 65]),
-        _length(p[:, 54] - p[:, 48]),
-        height([48, 54], [51, 57]),
-        gap([37, 38], [41, 40]),
-        gap([43, 44], [47, 46]),
-        height([18, 19, 20], [36, 39]),
-        height([23, 24, 25], [42, 45]),
-        height([33], [8]),
-        height([61, 62, 63], [33]),
-        height([65, 66, 67], [8]),
-        height([48], [33]),
-        height([54], [33]),
-        ((p[:, 33] - p[:, 48]) * along).sum(-1),
-        ((p[:, 54] - p[:, 33]) * along).sum(-1),
-        height([40, 41], [36, 39]),
-        height([46, 47], [42, 45]),
+
+def frontal_signals(points: Float[Array, "B L 3"]) -> Float[Array, "B 16"]:
+    """The same without the division, for points in model space or differences of such points.
+
+    Linear in the points: they face ahead, so that up is y and along is x.
+    """
+
+    def measured(arm: Array, kind: int) -> Array:
+        return arm[:, 1] if kind == _UP else arm[:, 0]
+
+    return library(points).stack(_each(points, measured), -1)
+
+
+def _each(points: Float[Array, "B L D"], measured: Callable[[Array, int], Array]) -> list[Array]:
+    return [
+        measured(points[:, ends].mean(1) - points[:, starts].mean(1), kind)
+        for ends, starts, kind in _TABLE.values()
     ]
-    return library(p).stack(signals, -1) / length[:, None]
 
 
 def gaze_signals(contours: Float[Array, "B 138 2"]) -> Float[Array, "B 2"]:

@@ -10,6 +10,7 @@ from xpress.morphable.signals import (
     SIGNALS,
     expression_signals,
     eye_signals,
+    frontal_signals,
     gaze_signals,
 )
 
@@ -137,3 +138,16 @@ def test_of_eyes_torch_says_the_same_and_has_gradients():
     signals.sum().backward()
     assert points.grad is not None
     assert points.grad.isfinite().all()
+
+
+def test_frontal_signals_are_those_of_level_faces_seen_from_the_front():
+    rng = np.random.default_rng(0)
+    points = rng.normal(0, 3, (6, 68, 3))
+    points[:, 45, 1] = points[:, 36, 1]  # level eyes
+    points[:, 45, 0] = points[:, 36, 0] + 9
+    points[:, 54] = points[:, 48] + (5, 0, 1)  # a level mouth
+    pixels = points[..., :2] * (10, -10) + 100
+    expected = expression_signals(pixels) * 9
+    np.testing.assert_allclose(frontal_signals(points), expected, atol=1e-6)
+    total = frontal_signals(points[:1] + points[1:2])
+    np.testing.assert_allclose(total, frontal_signals(points)[:2].sum(0, keepdims=True))

@@ -16,8 +16,8 @@ from torch.nn import functional
 from xpress.errors import InputError
 from xpress.models.expression_editing.action_unit_layer import ActionUnitLayer
 from xpress.models.face_autoencoder.code import CodeLayout
-from xpress.models.face_autoencoder.module import load_encoder
 from xpress.models.face_autoencoder.networks import FaceEncoder
+from xpress.models.face_autoencoder.weights import load_encoder_weights
 from xpress.morphable.landmarks.landmark_model import LandmarkModel
 from xpress.morphable.model import MorphableModel
 from xpress.rendering.camera import project
@@ -117,6 +117,6 @@ def _load(path: Path) -> tuple[FaceEncoder, CodeLayout]:
         raise InputError(f"{card}: no such card; it belongs beside the encoder") from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{card}: not the card of an encoder; export it again") from error
-    load_encoder(encoder, str(path))
+    load_encoder_weights(encoder, str(path))
     encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return encoder, layout

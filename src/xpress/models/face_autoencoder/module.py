@@ -10,7 +10,7 @@ import torch
 from jaxtyping import UInt8
 from kornia.metrics import ssim
 from pydantic import NonNegativeInt, PositiveFloat
-from torch import Tensor, nn
+from torch import Tensor
 
 from xpress.batches import FaceBatch
 from xpress.errors import InputError
@@ -22,7 +22,7 @@ from xpress.models.face_autoencoder.metrics import figure_table, gaze_metrics, l
 from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.face_autoencoder.pictures import picture_grid
 from xpress.models.face_autoencoder.skin import SkinModel, skin_loss
-from xpress.models.face_autoencoder.weights import read_encoder_weights
+from xpress.models.face_autoencoder.weights import load_encoder_weights
 from xpress.models.gather import mean_count, without_repeats
 from xpress.models.set_figures import SetFigures
 from xpress.morphable.blendshapes import TAUGHT_SHAPES
@@ -113,7 +113,7 @@ class FaceAutoencoder(SetFigures):
         for part in self._frozen:
             part.requires_grad_(False)
         if init_from:
-            load_encoder(self.encoder, init_from)
+            load_encoder_weights(self.encoder, init_from)
 
     landmark_weights: Tensor
     inner_face: Tensor
@@ -354,25 +354,6 @@ class FaceAutoencoder(SetFigures):
         for state in checkpoint.get("lr_schedulers", []):
             for name in ("total_steps", "_schedule_phases"):
                 state.pop(name, None)
-
-
-def load_encoder(encoder: nn.Module, path: str) -> None:
-    """Load encoder weights from a Lightning checkpoint or a safetensors file.
-
-    Raises:
-        InputError: not such a file, or of an encoder of another shape.
-    """
-    try:
-        state = read_encoder_weights(path)
-        if isinstance(encoder, FaceEncoder) and encoder.gaze is not None:
-            # weights from before there was such a head are gone on with
-            state = {f"gaze.{n}": v for n, v in encoder.gaze.state_dict().items()} | state
-        encoder.load_state_dict(state)
-    except RuntimeError as error:
-        raise InputError(
-            f"{path}: of another encoder; give the width, size and head_channels it was trained "
-            "with, and a face model of the same sizes"
-        ) from error
 
 
 def _hulls(landmarks68: Tensor, size: int) -> Tensor:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from xpress.errors import InputError
+from xpress.models.face_autoencoder.networks import FaceEncoder
 from xpress.models.state_files import read_state
 
 PREFIX = "encoder."
@@ -27,3 +28,22 @@ def read_encoder_weights(path: str | os.PathLike) -> dict[str, Tensor]:
     if "head.weight" not in weights:
         raise InputError(f"{path}: holds no encoder; give a checkpoint of task=face_autoencoder")
     return weights
+
+
+def load_encoder_weights(encoder: nn.Module, path: str | os.PathLike) -> None:
+    """Load encoder weights from a Lightning checkpoint or a safetensors file.
+
+    Raises:
+        InputError: not such a file, or of an encoder of another shape.
+    """
+    try:
+        state = read_encoder_weights(path)
+        if isinstance(encoder, FaceEncoder) and encoder.gaze is not None:
+            # weights from before there was such a head are gone on with
+            state = {f"gaze.{n}": v for n, v in encoder.gaze.state_dict().items()} | state
+        encoder.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(
+            f"{path}: of another encoder; give the width, size and head_channels it was trained "
+            "with, and a face model of the same sizes"
+        ) from error

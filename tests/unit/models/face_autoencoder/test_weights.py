@@ -3,9 +3,8 @@ import torch
 from safetensors.torch import save_file
 
 from xpress.errors import InputError
-from xpress.models.face_autoencoder.module import load_encoder
 from xpress.models.face_autoencoder.networks import FaceEncoder
-from xpress.models.face_autoencoder.weights import read_encoder_weights
+from xpress.models.face_autoencoder.weights import load_encoder_weights, read_encoder_weights
 
 
 def encoder(seed, outputs=9):
@@ -31,7 +30,7 @@ def test_weights_come_back(tmp_path, name):
     path = write(tmp_path / name, source)
     weights = read_encoder_weights(path)
     assert weights.keys() == source.state_dict().keys()
-    load_encoder(target, str(path))
+    load_encoder_weights(target, str(path))
     image = torch.rand(1, 3, 64, 64)
     assert torch.equal(source.eval()(image), target.eval()(image))
 
@@ -77,4 +76,4 @@ def test_bad_files_get_one_line(tmp_path, name, how):
 def test_another_shape_gets_one_line(tmp_path):
     path = write(tmp_path / "small.ckpt", encoder(0, outputs=5))
     with pytest.raises(InputError, match=r"^[^\n]*small\.ckpt[^\n]*width[^\n]*$"):
-        load_encoder(encoder(1), str(path))
+        load_encoder_weights(encoder(1), str(path))
