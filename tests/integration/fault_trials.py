@@ -216,12 +216,16 @@ class Trials:
         """Print what was found, and put the old output back."""
         places = [self.place, Path(tempfile.gettempdir())]
         if kind == "kill":
-            for place in places:
+            for place in [*places, *(path for path in self.place.rglob("*") if path.is_dir())]:
                 sweep(place)  # as the next output does
-        left = [path.name for place in places for path in place.iterdir() if path.name[0] == "."]
+        left = [path.name for place in places for path in place.rglob(".*")]
         now = content(self.place)
         which = [str(new) for new, files in self.versions.items() if files == now]
         told = {"command": self.name, "kind": kind, "status": status, "left": left, "new": which}
+        known = [{*version.items()} for version in self.versions.values()]
+        told["each"] = now.keys() == self.versions[True].keys() and all(
+            any(item in version for version in known) for item in now.items()
+        )
         print(json.dumps(told | more), flush=True)
         shutil.rmtree(self.place)
         shutil.copytree(self.kept, self.place)

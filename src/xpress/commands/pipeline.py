@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import queue
 import sys
 import threading
@@ -9,7 +10,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import cv2
@@ -22,6 +23,7 @@ Result = TypeVar("Result")
 
 _DEPTH = 8
 _POLL = 0.1
+_ARENA_MAX = -8  # of glibc's mallopt
 _END = object()
 
 
@@ -150,7 +152,12 @@ def progress_bar(total: int | None, shown: bool) -> tqdm:
 
 
 def use_threads(count: int) -> None:
-    """The stages run side by side: more threads inside each would only contend."""
+    """The stages run side by side: more threads inside each would only contend.
+
+    Heaps of their own, which glibc gives to threads, would each keep what they once held.
+    """
     if count < 1:
         raise InputError(f"threads={count}: choose 1 or more")
     cv2.setNumThreads(1)
+    with suppress(AttributeError, OSError, TypeError):  # another system or C library
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
