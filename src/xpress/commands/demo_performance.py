@@ -35,7 +35,7 @@ CLENCHED = {
     "mouthLowerDown": 0.7,
     "cheekSquint": 0.4,
 }
-ASIDE = 0.7
+ASIDE = 0.5
 """Of the eyes' furthest turn sideways."""
 TO_THE_LEFT = {"eyeLookOut_L": ASIDE, "eyeLookIn_R": ASIDE}
 TO_THE_RIGHT = {"eyeLookIn_L": ASIDE, "eyeLookOut_R": ASIDE}
