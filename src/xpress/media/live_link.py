@@ -91,7 +91,10 @@ def read_live_link(path: str | os.PathLike) -> BlendshapeRecording:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from error
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    except csv.Error as error:
+        raise InputError(f"{path}: not a table ({error})") from error
     header = [name.strip().lower() for name in rows[0]] if rows else []
     missing = [n for n in ("Timecode", *_COLUMNS[:_SHAPES]) if n.lower() not in header]
     if missing:
@@ -141,7 +144,7 @@ def time_code(frame: Fraction | int, rate: int) -> str:
 
 def _ticks(code: str, rate: int) -> Fraction | None:
     """Frames since midnight, None where the text is no time code."""
-    found = re.fullmatch(r"\s*(\d+):(\d+):(\d+)[:;](\d+(?:\.\d+)?)\s*", code)
+    found = re.fullmatch(r"\s*(\d{1,3}):(\d{1,3}):(\d{1,3})[:;](\d{1,4}(?:\.\d{1,9})?)\s*", code)
     if found is None:
         return None
     hours, minutes, seconds = (int(found[n]) for n in (1, 2, 3))
@@ -154,7 +157,7 @@ def _frame_numbers(path: Path, codes: list[str]) -> tuple[np.ndarray, Fraction]:
     for line, code in enumerate(codes, 2):
         ticks = _ticks(code, 0)
         if ticks is None:
-            raise InputError(f"{path}: line {line} has the time code {code!r}, not HH:MM:SS:FF")
+            raise InputError(f"{path}: line {line} has the time code {code[:24]!r}, not HH:MM:SS:FF")
         last = max(last, int(ticks))
     # within less than a second the largest number says little: the app's own rate is taken
     whole = len({code.strip().rpartition(":")[0] for code in codes}) > 1

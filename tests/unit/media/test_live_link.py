@@ -81,6 +81,8 @@ def test_time_codes(frame, code):
         (lambda text: text.replace(":05.000", ":xx"), "line 3 has the time code"),
         (lambda text: text.replace(",61,0.", ",61,nan0."), "line 2 is cut or holds no number"),
         (lambda text: text.replace(",61,0.", ",61,1e999+0.").replace("+0.", ",0."), "not finite"),
+        (lambda text: text.replace(":05.000", ":" + "9" * 5000), "line 3 has the time code"),
+        (lambda text: text.replace("JawOpen", '"' + "x" * 200_000), "not a table"),
         (lambda text: text.replace("03:06", "02:06"), "line 4 goes back in time"),
         (lambda text: text.replace("01:02:03:06", "09:02:03:06"), "leave out nearly all"),
     ],
