@@ -120,15 +120,20 @@ def _intensity(name: str, value: Any) -> float:
     if not 0 <= number <= 1:
         unit = re.sub("_[LR]$", "", name)
         raise InputError(
-            f"aus.{name}={value}: choose an intensity from 0 to 1 ({unit} is the "
+            f"aus.{name}={_told(value)}: choose an intensity from 0 to 1 ({unit} is the "
             f"{MEANINGS[int(unit[2:])]}; the units are {listing()})"
         )
     return number
 
 
+def _told(value: Any) -> str:
+    """A value that somebody gave, on one line."""
+    return " ".join(str(value).split())
+
+
 def _seed(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InputError(f"aus.random={value}: choose a whole number from 0")
+        raise InputError(f"aus.random={_told(value)}: choose a whole number from 0")
     return value
 
 

@@ -157,7 +157,9 @@ def _frame_numbers(path: Path, codes: list[str]) -> tuple[np.ndarray, Fraction]:
     for line, code in enumerate(codes, 2):
         ticks = _ticks(code, 0)
         if ticks is None:
-            raise InputError(f"{path}: line {line} has the time code {code[:24]!r}, not HH:MM:SS:FF")
+            raise InputError(
+                f"{path}: line {line} has the time code {code[:24]!r}, not HH:MM:SS:FF"
+            )
         last = max(last, int(ticks))
     # within less than a second the largest number says little: the app's own rate is taken
     whole = len({code.strip().rpartition(":")[0] for code in codes}) > 1

@@ -69,8 +69,9 @@ def test_keys(session, play):
     assert play(0.5).shape == (160, 320, 3)
     session.press("m")
     assert play(0.5)[80, 79, 2] > 120  # the driver's picture is mirrored: 80 is at 159 - 80
-    session.press("g")
     assert session.options.gaze == "source"
+    session.press("g")
+    assert session.options.gaze == "target"
     session.press("h")
     assert session.options.head == "target"
     session.press("unknown")

@@ -16,7 +16,7 @@ MARGINS = (0.2, 0.3, 0.4)
 
 @pytest.fixture
 def close_up(sheet) -> CloseUp:
-    found = CloseUp(sheet.surroundings, MARGINS, 120, 0.0)
+    found = CloseUp(sheet.surroundings, MARGINS, 120)
     found.place(sheet.vertices)
     return found
 
@@ -46,7 +46,7 @@ def test_the_raster_leaves_its_margins_around_the_rim(close_up):
 
 @pytest.mark.parametrize(("cells", "zoom"), [(10, 1.0), (10_000, FINEST)])
 def test_cells_are_no_coarser_than_pixels_and_not_too_fine(sheet, cells, zoom):
-    close_up = CloseUp(sheet.surroundings, MARGINS, cells, 0.0)
+    close_up = CloseUp(sheet.surroundings, MARGINS, cells)
     close_up.place(sheet.vertices)
     assert close_up.grid.zoom == pytest.approx((zoom, zoom), rel=0.02)
 
@@ -72,25 +72,11 @@ def test_a_shut_rim_shows_no_interior(close_up, sheet):
 def test_untrusted_skin_and_nothing_are_one(close_up, sheet):
     around = sheet.surroundings
     part = np.where(around.part == SKIN, OTHER, around.part).astype(np.int32)
-    untrusted = CloseUp(replace(around, part=part), MARGINS, 120, 0.0)
+    untrusted = CloseUp(replace(around, part=part), MARGINS, 120)
     untrusted.place(sheet.vertices)
     found = untrusted.draw(sheet.vertices).part
     expected = close_up.draw(sheet.vertices).part
     assert np.array_equal(found == OTHER, expected == SKIN)
-
-
-def test_an_interior_that_pokes_through_is_pushed_back(sheet):
-    raised = sheet.vertices.copy()
-    raised[-4:, 2] = 2
-    near, far = (CloseUp(sheet.surroundings, MARGINS, 120, recess) for recess in (0.0, 0.2))
-    shown = []
-    for close_up in (near, far):
-        close_up.place(raised)
-        x, y = pixels(close_up)
-        beside = inside(x, y, -3) & ~inside(x, y, -1)
-        shown.append(close_up.draw(raised).face_index[beside] >= len(sheet.surroundings.part) - 2)
-    assert shown[0].all()
-    assert not shown[1].any()
 
 
 def test_trusted_pixels_are_taken_and_others_painted_darker_at_the_edge():

@@ -31,11 +31,10 @@ def slope() -> np.ndarray:
     return np.repeat(np.tile(ramp, (SHAPE[0], 1))[..., None], 3, axis=2)
 
 
-def painted(sheet, image, vertices, lashes: float = 0.0, change: float = 0.0) -> np.ndarray:
+def painted(sheet, image, vertices, change: float = 0.0) -> np.ndarray:
     """The whole picture's patch, not-a-number outside the box."""
-    close_up = CloseUp(sheet.surroundings, (0.4, 0.5, 0.5), 300, 0.0)
-    opening = PlainOpening(close_up, sheet.mean)
-    opening.lashes = lashes
+    close_up = CloseUp(sheet.surroundings, (0.4, 0.5, 0.5), 300)
+    opening = PlainOpening(close_up)
     opening.set_target(image, sheet.vertices, np.ones(3, np.float32))
     over = Grid((0, 0, SHAPE[1], SHAPE[0]), SHAPE)
     flow = np.zeros((*SHAPE, 3), np.float32)
@@ -70,21 +69,9 @@ def test_the_shading_changes_the_skin_and_not_the_interior(sheet):
     np.testing.assert_allclose(found[54:66, 54:86], INSIDE, atol=1)
 
 
-def test_lashes_keep_their_width_where_the_lid_is_squeezed(sheet):
-    image = np.full((*SHAPE, 3), 200, np.uint8)
-    image[TOP - 3 : TOP] = 50  # three rows of lashes on the upper edge
-    lifted = sheet.with_top(40.0)  # the 28 pixels of skin above become 20
-
-    def width(lashes: float) -> float:
-        column = painted(sheet, image, lifted, lashes)[24:39, 60:80, 0].mean(1)
-        return float((200 - column).sum() / 150)
-
-    assert width(4.0) - width(0.0) == pytest.approx(3 * (1 - 20 / 28), abs=0.3)
-
-
 def test_a_patch_fades_at_its_border(sheet):
-    close_up = CloseUp(sheet.surroundings, (0.4, 0.5, 0.5), 100, 0.0)
-    opening = PlainOpening(close_up, sheet.mean)
+    close_up = CloseUp(sheet.surroundings, (0.4, 0.5, 0.5), 100)
+    opening = PlainOpening(close_up)
     opening.set_target(slope(), sheet.vertices, np.ones(3, np.float32))
     fade = opening._fade
     assert fade.shape == opening.grid.shape
@@ -94,8 +81,8 @@ def test_a_patch_fades_at_its_border(sheet):
 
 
 def test_the_edge_is_soft_on_the_skins_side_only(sheet):
-    close_up = CloseUp(sheet.surroundings, (0.4, 0.5, 0.5), 100, 0.0)
-    opening = PlainOpening(close_up, sheet.mean)
+    close_up = CloseUp(sheet.surroundings, (0.4, 0.5, 0.5), 100)
+    opening = PlainOpening(close_up)
     opening.set_target(slope(), sheet.vertices, np.ones(3, np.float32))
     alpha = np.zeros((40, 60), np.float32)
     alpha[10:30, 15:45] = 1
