@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import UInt8
-from tqdm import tqdm
 
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.weight_files import encoder_digest
 from xpress.media.crop import Crop
-from xpress.media.sources import open_source
-from xpress.morphable.action_units import ActionUnits
 from xpress.packs.action_units import UNITS
-from xpress.packs.media_files import media_files
 from xpress.packs.pixels import is_color
 from xpress.preparation.media_packs import (
     SCHEMA,
+    MediaCounts,
     crop_columns,
     kept_pack,
-    largest_faces,
-    names,
-    write_rows,
+    write_media_pack,
 )
-from xpress.whole_files import written_beside
 
 log = logging.getLogger(__name__)
 
@@ -65,19 +59,13 @@ class FacePackSettings:
 
 
 @dataclass
-class FacePackCounts:
+class FacePackCounts(MediaCounts):
     """What became of the pictures and frames that were looked at."""
 
-    frames: int = 0
-    labelled: int = 0
-    broken: int = 0
-    reason: str = ""
-
     def __str__(self) -> str:
-        text = f"{self.labelled} faces from {self.frames} pictures"
-        if self.frames > self.labelled:
-            text += f"; {self.frames - self.labelled} without a face"
-        return text + (f"; {self.broken} files could not be read to the end" if self.broken else "")
+        text = f"{self.kept} faces from {self.frames} pictures"
+        without = self.frames - self.kept
+        return self.told(text + (f"; {without} without a face" if without else ""))
 
 
 def made_face_pack(
@@ -120,54 +108,21 @@ def write_face_pack(
     Raises:
         InputError: no such folder, nothing in it shows a face, or the output cannot be written.
     """
-    source, settings = Path(source), settings or FacePackSettings()
-    if not source.exists():
-        raise InputError(f"{source}: no such file or folder; check the path")
-    found = media_files(source)
-    root = source if source.is_dir() else source.parent
-    reader = reader or FaceReader.from_pretrained(settings.weights)
-    counts = FacePackCounts()
-    rows = _rows(found, root, settings, reader, counts)
-    with written_beside(output) as partial:
-        write_rows(partial, rows, COLUMNS)
-        if counts.broken == len(found):
-            raise InputError(counts.reason)
-        if not counts.labelled:
-            raise InputError(f"{source}: none of its {counts.frames} pictures shows a face")
-    if counts.broken:
-        files = counts.broken, len(found)
-        log.warning("%s: %d of %d files broken (%s)", source, *files, counts.reason)
+    settings, counts = settings or FacePackSettings(), FacePackCounts()
+
+    def cut(
+        image: UInt8[np.ndarray, "H W 3"], face: FaceSample | None, reader: FaceReader
+    ) -> dict[str, Any] | None:
+        if face is None:
+            return None
+        crop = Crop.around(face.landmarks68, RATIO, settings.size)
+        pixels = crop.cut(image)
+        return crop_columns(pixels, crop, face) | {
+            "color": is_color(pixels),
+            UNITS: reader.action_units(face.expression).astype(np.float32),
+        }
+
+    make = partial(FaceReader.from_pretrained, settings.weights)
+    given = make if reader is None else lambda: reader
+    write_media_pack(Path(source), output, COLUMNS, settings.every, given, cut, counts, "a face")
     return counts
-
-
-def _rows(
-    found: Sequence[Path],
-    root: Path,
-    settings: FacePackSettings,
-    reader: FaceReader,
-    counts: FacePackCounts,
-) -> Iterator[dict[str, Any]]:
-    """Rows of the pack; counts while it goes on."""
-    for file in tqdm(found, unit="file", disable=None, leave=False):
-        try:
-            opened = open_source(file)
-            for number, image, face in largest_faces(opened, reader, settings.every):
-                counts.frames += 1
-                if face is not None:
-                    counts.labelled += 1
-                    cut = _cut(image, face, settings.size, reader.action_units)
-                    yield names(file, root, opened, number) | cut
-        except InputError as error:
-            counts.broken += 1
-            counts.reason = counts.reason or str(error)
-
-
-def _cut(
-    image: UInt8[np.ndarray, "H W 3"], face: FaceSample, size: int, action_units: ActionUnits
-) -> dict[str, Any]:
-    crop = Crop.around(face.landmarks68, RATIO, size)
-    pixels = crop.cut(image)
-    return crop_columns(pixels, crop, face) | {
-        "color": is_color(pixels),
-        UNITS: action_units(face.expression).astype(np.float32),
-    }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import UInt8
+from tqdm import tqdm
 
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.tracking import FaceTracker
 from xpress.media.crop import Crop
-from xpress.media.sources import FrameSource, ImageSource, VideoSource
+from xpress.media.sources import FrameSource, ImageSource, VideoSource, open_source
 from xpress.packs.media_files import media_files
 from xpress.whole_files import written_beside
+
+log = logging.getLogger(__name__)
 
 QUALITY = 90
 """Of WebP."""
@@ -69,12 +74,98 @@ def kept_pack(
     return path
 
 
-def write_rows(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> None:
-    """Write rows as they come, a row group at a time."""
-    rows = iter(rows)
-    with pq.ParquetWriter(path, schema) as writer:
-        while group := list(islice(rows, ROWS)):
-            writer.write_table(pa.Table.from_pylist(group, schema))
+@dataclass
+class MediaCounts:
+    """What became of the pictures and frames that were looked at.
+
+    Attributes:
+        frames: how many there were.
+        kept: rows of the pack.
+        broken: files that could not be read to the end.
+        reason: why the first of them could not.
+    """
+
+    frames: int = 0
+    kept: int = 0
+    broken: int = 0
+    reason: str = ""
+
+    def told(self, text: str) -> str:
+        """With the broken files, if there are any."""
+        return text + (f"; {self.broken} files could not be read to the end" if self.broken else "")
+
+
+Cut = Callable[[UInt8[np.ndarray, "H W 3"], FaceSample | None, FaceReader], dict[str, Any] | None]
+"""The columns of a picture's largest face; None leaves it out."""
+
+
+def write_media_pack(
+    source: Path,
+    output: str | os.PathLike,
+    schema: pa.Schema,
+    every: int,
+    reader: Callable[[], FaceReader],
+    cut: Cut,
+    counts: MediaCounts,
+    wanted: str,
+) -> None:
+    """Write what is cut out of each picture and of every n-th frame as a Parquet pack.
+
+    Args:
+        source: folder, searched recursively, or one file.
+        output: `.parquet`; it appears only when it is complete.
+        schema: of the columns of `names` and of `cut`.
+        every: each how manieth frame of a video is taken.
+        reader: makes what finds the faces.
+        cut: what is stored of a picture.
+        counts: counts while it goes on.
+        wanted: what pictures have to show, for messages.
+
+    Raises:
+        InputError: no such folder, nothing in it shows what is wanted, or the output cannot be
+            written.
+    """
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder; check the path")
+    found = media_files(source)
+    root = source if source.is_dir() else source.parent
+    with written_beside(output) as partial:
+        rows = iter(_rows(found, root, every, reader(), cut, counts))
+        with pq.ParquetWriter(partial, schema) as writer:
+            while group := list(islice(rows, ROWS)):
+                writer.write_table(pa.Table.from_pylist(group, schema))
+        if counts.broken == len(found):
+            raise InputError(counts.reason)
+        if not counts.kept:
+            raise InputError(f"{source}: none of its {counts.frames} pictures shows {wanted}")
+    if counts.broken:
+        files = counts.broken, len(found)
+        log.warning("%s: %d of %d files broken (%s)", source, *files, counts.reason)
+
+
+def _rows(
+    found: Sequence[Path],
+    root: Path,
+    every: int,
+    reader: FaceReader,
+    cut: Cut,
+    counts: MediaCounts,
+) -> Iterator[dict[str, Any]]:
+    ends = np.cumsum([file.stat().st_size for file in found]).tolist()
+    with tqdm(total=ends[-1], unit="B", unit_scale=True, disable=None, leave=False) as bar:
+        for file, end in zip(found, ends, strict=True):
+            try:
+                opened = open_source(file)
+                for number, image, face in largest_faces(opened, reader, every):
+                    counts.frames += 1
+                    columns = cut(image, face, reader)
+                    if columns is not None:
+                        counts.kept += 1
+                        yield names(file, root, opened, number) | columns
+            except InputError as error:
+                counts.broken += 1
+                counts.reason = counts.reason or str(error)
+            bar.update(end - bar.n)
 
 
 def largest_faces(

@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from tqdm import tqdm
 
 from xpress.command_line import one_line_errors
 from xpress.errors import InputError
@@ -27,17 +26,13 @@ from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
 from xpress.extraction.weight_files import encoder_digest
 from xpress.media.mouth_crop import mouth_crop
-from xpress.media.sources import open_source
-from xpress.packs.media_files import media_files
 from xpress.preparation.media_packs import (
     SCHEMA,
+    MediaCounts,
     crop_columns,
     kept_pack,
-    largest_faces,
-    names,
-    write_rows,
+    write_media_pack,
 )
-from xpress.whole_files import written_beside
 
 log = logging.getLogger(__name__)
 
@@ -69,23 +64,19 @@ class PackSettings:
 
 
 @dataclass
-class PackCounts:
+class PackCounts(MediaCounts):
     """What became of the pictures and frames that were looked at."""
 
-    frames: int = 0
-    mouths: int = 0
     faceless: int = 0
     small: int = 0
-    broken: int = 0
-    reason: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.mouths} mouths from {self.frames} pictures"
+        text = f"{self.kept} mouths from {self.frames} pictures"
         if self.faceless:
             text += f"; {self.faceless} without a face or with its mouth beyond the border"
         if self.small:
             text += f"; {self.small} mouths too small"
-        return text + (f"; {self.broken} files could not be read to the end" if self.broken else "")
+        return self.told(text)
 
 
 def made_pack(
@@ -136,57 +127,25 @@ def write_pack(
     Raises:
         InputError: no such folder, nothing in it shows a face, or the output cannot be written.
     """
-    source, settings = Path(source), settings or PackSettings()
-    if not source.exists():
-        raise InputError(f"{source}: no such file or folder; check the path")
-    found = media_files(source)
-    root = source if source.is_dir() else source.parent
-    counts = PackCounts()
-    rows = _rows(found, root, settings, reader or FaceReader.from_pretrained(), counts)
-    with written_beside(output) as partial:
-        write_rows(partial, rows, SCHEMA)
-        if counts.broken == len(found):
-            raise InputError(counts.reason)
-        if not counts.mouths:
-            raise InputError(
-                f"{source}: none of its {counts.frames} pictures shows a face with its mouth, at "
-                f"least {settings.least_width:g} pixels wide; give others"
-            )
-    if counts.broken:
-        log.warning(
-            "%s: %d of %d files broken (%s)", source, counts.broken, len(found), counts.reason
-        )
+    settings, counts = settings or PackSettings(), PackCounts()
+
+    def cut(
+        image: UInt8[np.ndarray, "H W 3"], face: FaceSample | None, reader: FaceReader
+    ) -> dict[str, Any] | None:
+        if face is None or not _inside(face, image):
+            counts.faceless += 1
+            return None
+        lips = face.landmarks68[OUTER]
+        if np.ptp(lips[:, 0]) < settings.least_width:
+            counts.small += 1
+            return None
+        crop = mouth_crop(lips, PACK_RATIO, settings.size)
+        return crop_columns(crop.cut(image), crop, face)
+
+    wanted = f"a face with its mouth, at least {settings.least_width:g} pixels wide; give others"
+    made = FaceReader.from_pretrained if reader is None else lambda: reader
+    write_media_pack(Path(source), output, SCHEMA, settings.every, made, cut, counts, wanted)
     return counts
-
-
-def _rows(
-    found: Sequence[Path],
-    root: Path,
-    settings: PackSettings,
-    reader: FaceReader,
-    counts: PackCounts,
-) -> Iterator[dict]:
-    """Rows of the pack; counts while it goes on."""
-    ends = np.cumsum([file.stat().st_size for file in found]).tolist()
-    with tqdm(total=ends[-1], unit="B", unit_scale=True, disable=None, leave=False) as bar:
-        for file, end in zip(found, ends, strict=True):
-            try:
-                opened = open_source(file)
-                for number, image, face in largest_faces(opened, reader, settings.every):
-                    counts.frames += 1
-                    if face is None or not _inside(face, image):
-                        counts.faceless += 1
-                        continue
-                    if np.ptp(face.landmarks68[OUTER, 0]) < settings.least_width:
-                        counts.small += 1
-                        continue
-                    counts.mouths += 1
-                    bar.set_postfix(mouths=counts.mouths)
-                    yield names(file, root, opened, number) | _cut(image, face, settings.size)
-            except InputError as error:
-                counts.broken += 1
-                counts.reason = counts.reason or str(error)
-            bar.update(end - bar.n)
 
 
 def _inside(face: FaceSample, image: np.ndarray) -> bool:
@@ -194,11 +153,6 @@ def _inside(face: FaceSample, image: np.ndarray) -> bool:
     lips = face.landmarks68[OUTER]
     height, width = image.shape[:2]
     return bool((lips >= 0).all() and (lips <= (width - 1, height - 1)).all())
-
-
-def _cut(image: UInt8[np.ndarray, "H W 3"], face: FaceSample, size: int) -> dict[str, Any]:
-    crop = mouth_crop(face.landmarks68[OUTER], PACK_RATIO, size)
-    return crop_columns(crop.cut(image), crop, face)
 
 
 @one_line_errors()
