@@ -168,7 +168,7 @@ def test_what_was_left_out_is_told_in_one_line(faces: Path, tmp_path: Path, capl
         "2 mouths from 3 pictures; 1 without a face or with its mouth beyond the border; "
         "1 files could not be read to the end"
     )
-    (record,) = [r for r in caplog.records if r.name == mouth_packs.__name__]
+    (record,) = [r for r in caplog.records if r.name == media_packs.__name__]
     assert "1 of 4 files" in record.message
     assert "torn.jpg" in record.message
     assert pq.ParquetFile(tmp_path / "pack.parquet").num_row_groups == 2
