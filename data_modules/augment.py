@@ -37,7 +37,7 @@ class Augment:
     grey: float = 0.1
     photometric: float = 1.0
 
-    def crop(self, rng: np.random.Generator, box: np.ndarray, size: int) -> Crop:
+    def crop(self, rng: np.random.Generator, box: Float[np.ndarray, " 4"], size: int) -> Crop:
         """A crop around a landmark box (x0, y0, x1, y1) in image pixels."""
         low, high = np.log(self.ratio[0]), np.log(self.ratio[1])
         ratio, u, kind = rng.random(3)
@@ -102,7 +102,7 @@ def canonical_crop(box: Float[np.ndarray, " 4"], size: int) -> Crop:
 
 def cut_flipped(
     image: UInt8[np.ndarray, "H W 3"], crop: Crop, flip: bool
-) -> tuple[UInt8[np.ndarray, "S S 3"], np.ndarray]:
+) -> tuple[UInt8[np.ndarray, "S S 3"], Float[np.ndarray, "2 3"]]:
     """Cut a crop, mirrored or not.
 
     Args:

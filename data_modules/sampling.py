@@ -59,7 +59,11 @@ class FaceSampler(ResumableSampler):
         return torch.cat(mixed)
 
     def _draw(
-        self, rows: int, per_batch: int, weights: Tensor | None, generator: torch.Generator
+        self,
+        rows: int,
+        per_batch: int,
+        weights: Float[Tensor, " N"] | None,
+        generator: torch.Generator,
     ) -> Int[Tensor, "M P"]:
         batches = self.rows // self.batch_size
         count = batches * per_batch

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float, Float32, Int, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 from xpress.data_modules.augment import A, Augment, canonical_crop, cut_flipped
@@ -130,7 +130,7 @@ class ExpressionDataset(Dataset):
         image, units, target, edited, flow = zip(*made, strict=True)
         taught = [index >= self.faces for index in indices]
 
-        def stack(column: Sequence) -> Tensor:
+        def stack(column: Sequence) -> Shaped[Tensor, "B ..."]:
             return torch.from_numpy(np.stack(column))
 
         return RawExpressions(
@@ -143,7 +143,15 @@ class ExpressionDataset(Dataset):
             has_teacher=torch.tensor(taught),
         )
 
-    def _make(self, index: int) -> tuple[np.ndarray | None, ...]:
+    def _make(
+        self, index: int
+    ) -> tuple[
+        UInt8[np.ndarray, "S S 3"],
+        Float32[np.ndarray, "17"],
+        Float32[np.ndarray, "17"],
+        UInt8[np.ndarray, "S S 3"] | None,
+        Float32[np.ndarray, "S S 2"] | None,
+    ]:
         rng = row_generator(index, self._rng)
         if isinstance(index, SeededRow) and self._filters is not None:
             self._filters.set_random_state(rng, random.Random(index.seed))
@@ -163,7 +171,15 @@ class ExpressionDataset(Dataset):
         still = np.zeros((self.size, self.size, 2), np.float32)
         return pixels, self.units[row], target, pixels, still
 
-    def _make_pair(self, row: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    def _make_pair(
+        self, row: int, rng: np.random.Generator
+    ) -> tuple[
+        UInt8[np.ndarray, "S S 3"],
+        Float32[np.ndarray, "17"],
+        Float32[np.ndarray, "17"],
+        UInt8[np.ndarray, "S S 3"],
+        Float32[np.ndarray, "S S 2"],
+    ]:
         pairs = self.pairs
         assert pairs is not None
         image, edited = pairs.pixels[row], pairs.edited[row]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -117,13 +117,15 @@ def load_rows(
     return rows.select(np.setdiff1d(np.arange(len(rows)), grey)) if len(grey) else rows
 
 
-def _grey(rows: ExpressionRows) -> np.ndarray:
+def _grey(rows: ExpressionRows) -> Int64[np.ndarray, " M"]:
     """Numbers of grey pictures among those of which the pack does not say it."""
     unknown = np.flatnonzero(rows.records.color < 0)
     return np.array([row for row in unknown if not is_color(rows.pixels[int(row)])], np.int64)
 
 
-def _cached(records: FaceRecords, folder: Path, weights: str | os.PathLike) -> np.ndarray:
+def _cached(
+    records: FaceRecords, folder: Path, weights: str | os.PathLike
+) -> Float32[np.ndarray, "N 17"]:
     encoder = UnitEncoder(weights)
     path = folder / f"{records.name}-{_digest(records, encoder.digest)}.safetensors"
     try:
@@ -141,7 +143,7 @@ def _cached(records: FaceRecords, folder: Path, weights: str | os.PathLike) -> n
     return units
 
 
-def _decoded(image: bytes | Path) -> np.ndarray | None:
+def _decoded(image: bytes | Path) -> UInt8[np.ndarray, "H W 3"] | None:
     try:
         return decode(image)
     except InputError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 from xpress.data_modules.augment import Augment, canonical_crop, cut_flipped, to_grey
@@ -170,7 +170,7 @@ class FaceDataset(Dataset):
             if self._filters is not None:
                 self._filters.set_random_state(self._rng, random.Random(index.seed))
 
-    def _load(self, index: int) -> tuple[int, np.ndarray]:
+    def _load(self, index: int) -> tuple[int, UInt8[np.ndarray, "H W 3"]]:
         for step in range(len(self)):
             row = (index + step) % len(self)
             if self._broken[row]:
@@ -189,14 +189,18 @@ class FaceDataset(Dataset):
             return False
         return bool(self._rng.random() < self.augment.flip)
 
-    def _cut(self, row: int, image: np.ndarray, flip: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _cut(
+        self, row: int, image: UInt8[np.ndarray, "H W 3"], flip: bool
+    ) -> tuple[UInt8[np.ndarray, "S S 3"], Float[np.ndarray, "2 3"]]:
         if self.augment is None:
             crop = canonical_crop(self._boxes[row], self.size)
         else:
             crop = self.augment.crop(self._rng, self._boxes[row], self.size)
         return cut_flipped(image, crop, flip)
 
-    def _filter(self, row: int, image: np.ndarray) -> tuple[np.ndarray, bool]:
+    def _filter(
+        self, row: int, image: UInt8[np.ndarray, "S S 3"]
+    ) -> tuple[UInt8[np.ndarray, "S S 3"], bool]:
         color = bool(self.color[row] > 0)
         if self.color[row] < 0:
             color = bool(np.ptp(image[::8, ::8].astype(np.int16), axis=2).max() > 8)
@@ -210,12 +214,12 @@ class FaceDataset(Dataset):
 
     def _assemble(
         self,
-        images: np.ndarray,
-        rows: np.ndarray,
-        matrices: np.ndarray,
-        flips: np.ndarray,
-        present: np.ndarray,
-        color: np.ndarray,
+        images: UInt8[np.ndarray, "B S S 3"],
+        rows: Int[np.ndarray, " B"],
+        matrices: Float[np.ndarray, "B 2 3"],
+        flips: Bool[np.ndarray, " B"],
+        present: Bool[np.ndarray, " B"],
+        color: Bool[np.ndarray, " B"],
     ) -> RawFaces:
         landmarks, contours = self.landmarks68[rows], self.contours[rows]
         has_contours = self.has_contours[rows] & present
@@ -240,8 +244,11 @@ class FaceDataset(Dataset):
         )
 
     def _scores(
-        self, rows: np.ndarray, flips: np.ndarray, present: np.ndarray
-    ) -> torch.Tensor | None:
+        self,
+        rows: Int[np.ndarray, " B"],
+        flips: Bool[np.ndarray, " B"],
+        present: Bool[np.ndarray, " B"],
+    ) -> Float[Tensor, "B S"] | None:
         if self.scores is None:
             return None
         scores = self.scores[rows]
@@ -253,8 +260,12 @@ class FaceDataset(Dataset):
         return self.sources[self._source[row]].pixels[int(self._row[row])].shape[1]
 
     def _parameters(
-        self, rows: np.ndarray, matrices: np.ndarray, flips: np.ndarray, present: np.ndarray
-    ) -> tuple[FaceParameters | None, np.ndarray]:
+        self,
+        rows: Int[np.ndarray, " B"],
+        matrices: Float[np.ndarray, "B 2 3"],
+        flips: Bool[np.ndarray, " B"],
+        present: Bool[np.ndarray, " B"],
+    ) -> tuple[FaceParameters | None, Bool[np.ndarray, " B"]]:
         if self._targets is None:
             return None, np.zeros(len(rows), bool)
         table = self._targets.select(rows)
@@ -267,7 +278,7 @@ class FaceDataset(Dataset):
         pose = move_pose(table.rotation, table.translation, table.scale, matrices)
         rotation, translation, scale = (torch.from_numpy(a.astype(np.float32)) for a in pose)
 
-        def known(name: str) -> torch.Tensor:
+        def known(name: str) -> Float[Tensor, "B ..."]:
             values = getattr(table, name)
             return torch.from_numpy(values * valid.reshape(-1, *[1] * (values.ndim - 1)))
 
@@ -292,17 +303,23 @@ def seed_worker(worker: int) -> None:
         info.dataset.reseed(info.seed)
 
 
-def _number(identities: list[str]) -> tuple[list[str], np.ndarray]:
+def _number(identities: list[str]) -> tuple[list[str], Int[np.ndarray, " N"]]:
     names = sorted({name for name in identities if name})
     index = {name: i for i, name in enumerate(names)}
     return names, np.array([index.get(name, -1) for name in identities], np.int64)
 
 
-def _mirror(points: np.ndarray, width: np.ndarray) -> np.ndarray:
+def _mirror(
+    points: Float[np.ndarray, "B N 2"], width: Int[np.ndarray, " B"]
+) -> Float[np.ndarray, "B N 2"]:
     return np.stack([width[:, None] - 1 - points[..., 0], points[..., 1]], -1)
 
 
-def _apply(matrices: np.ndarray, points: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def _apply(
+    matrices: Float[np.ndarray, "B 2 3"],
+    points: Float[np.ndarray, "B N 2"],
+    valid: Bool[np.ndarray, " B"],
+) -> Float32[np.ndarray, "B N 2"]:
     moved = np.einsum("bij,bnj->bni", matrices[:, :, :2], points) + matrices[:, None, :, 2]
     return np.where(valid[:, None, None], moved, 0).astype(np.float32)
 
@@ -326,7 +343,7 @@ def _stack_targets(
     return ParameterTable.cat(filled)
 
 
-def _stack_scores(sources: list[FaceSource]) -> np.ndarray | None:
+def _stack_scores(sources: list[FaceSource]) -> Float32[np.ndarray, "N S"] | None:
     """All sources' scores on end, NaN for sources without; None without any."""
     if all(source.scores is None for source in sources):
         return None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Int, UInt8
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.faces.dataset import FaceDataset, FaceSource, RawFaces
 from xpress.data_modules.resumable import SeededRow
@@ -83,7 +84,7 @@ class FaceMaker:
         self.broken += dataset.broken
         return batch
 
-    def _streamed(self, records: FaceRecords, numbers: np.ndarray) -> FaceSource:
+    def _streamed(self, records: FaceRecords, numbers: Int[np.ndarray, " N"]) -> FaceSource:
         targets = _select(self.targets, numbers)
         flipped = _select(self.flipped_targets, numbers)
         return FaceSource(records, _DecodedOnce(records), targets, flipped)
@@ -112,7 +113,7 @@ class FaceStreams:
         groups: Sequence[RowGroup],
         batch_size: int,
         make: FaceMaker,
-        out: Callable[[list[str]], np.ndarray] | None = None,
+        out: Callable[[list[str]], Bool[np.ndarray, " N"]] | None = None,
         fits: str | os.PathLike | None = None,
         rendered_ratio: float = 0.0,
         shuffle_rows: int = 8192,
@@ -152,7 +153,7 @@ def _fits(
     return load_fits(path, names)
 
 
-def _select(table: ParameterTable | None, rows: np.ndarray) -> ParameterTable | None:
+def _select(table: ParameterTable | None, rows: Int[np.ndarray, " M"]) -> ParameterTable | None:
     return None if table is None else table.select(rows)
 
 
@@ -162,7 +163,7 @@ class _DecodedOnce:
     def __init__(self, records: FaceRecords) -> None:
         self.images, self._decoded = records.images, dict[int, np.ndarray]()
 
-    def __getitem__(self, row: int) -> np.ndarray:
+    def __getitem__(self, row: int) -> UInt8[np.ndarray, "H W 3"]:
         if row not in self._decoded:
             self._decoded[row] = decode(self.images[row])
         return self._decoded[row]
