@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 from xpress.data_modules.augment import photometric, to_grey
@@ -90,7 +90,7 @@ class EyeCropDataset(Dataset):
         eyes = self.rows.eye[[int(index) for index in indices]]
         return RawEyeCrops(image, points, torch.from_numpy(eyes.astype(np.int64)))
 
-    def _make(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _make(self, index: int) -> tuple[UInt8[np.ndarray, "H W 3"], Float32[np.ndarray, "17 2"]]:
         rng = np.random.default_rng(int(index)) if self._rng is None else self._rng
         rng = row_generator(index, rng)
         row = int(index)

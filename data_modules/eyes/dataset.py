@@ -29,6 +29,16 @@ from xpress.media.eye_crop import (
     transform,
 )
 
+EyePair = tuple[
+    UInt8[np.ndarray, "H W 3"],
+    UInt8[np.ndarray, "H W 3"],
+    Float[np.ndarray, "4 H W"],
+    Float[np.ndarray, "H W 2"],
+]
+"""Truth, reference, maps and flow."""
+EyeGeometry = tuple[Float[np.ndarray, "16 2"], Float[np.ndarray, " 2"], float]
+"""Lids, iris centre and radius in pixels of a crop."""
+
 SHUT, OPEN = 0.06, 0.14
 """Area between the lids over the squared width: closed below, open above."""
 KINDS = ("closed", "open", "reopened")
@@ -121,7 +131,7 @@ class EyeDataset(Dataset):
         """A batch."""
         return stacked([self._make(index) for index in indices], indices)
 
-    def _make(self, index: int) -> tuple[np.ndarray, ...]:
+    def _make(self, index: int) -> EyePair:
         rng, row = row_generator(index, self._rng), int(index)
         return _varied(self.rows, self._reference(rng, row), row, self.augment, rng)
 
@@ -168,7 +178,7 @@ class EyePairs(Dataset):
         return stacked([_plain(self.rows, *self.pairs[index]) for index in indices], indices)
 
 
-def stacked(made: Sequence[tuple[np.ndarray, ...]], indices: Sequence[int]) -> RawEyes:
+def stacked(made: Sequence[EyePair], indices: Sequence[int]) -> RawEyes:
     """A batch of truths, references, maps and flows."""
     image, reference, maps, flow = (
         torch.from_numpy(np.stack(column)) for column in zip(*made, strict=True)
@@ -176,7 +186,7 @@ def stacked(made: Sequence[tuple[np.ndarray, ...]], indices: Sequence[int]) -> R
     return RawEyes(image, reference, maps, flow, torch.tensor([int(index) for index in indices]))
 
 
-def _plain(rows: EyeRows, reference: int, truth: int) -> tuple[np.ndarray, ...]:
+def _plain(rows: EyeRows, reference: int, truth: int) -> EyePair:
     crops, geometry = [], []
     for row in (reference, truth):
         lids = rows.lids[row]
@@ -188,7 +198,7 @@ def _plain(rows: EyeRows, reference: int, truth: int) -> tuple[np.ndarray, ...]:
 
 def _varied(
     rows: EyeRows, reference: int, truth: int, augment: EyeAugment, rng: np.random.Generator
-) -> tuple[np.ndarray, ...]:
+) -> EyePair:
     zoom = np.exp(rng.uniform(*np.log(augment.zoom)))
     shift, roll = augment.shift * rng.standard_normal(2), augment.roll * rng.standard_normal()
     error = _geometry_error(augment, rng)
@@ -207,9 +217,7 @@ def _varied(
     return second, first, *_told(*geometry)
 
 
-def _moved(
-    rows: EyeRows, row: int, matrix: Float[np.ndarray, "2 3"]
-) -> tuple[np.ndarray, np.ndarray, float]:
+def _moved(rows: EyeRows, row: int, matrix: Float[np.ndarray, "2 3"]) -> EyeGeometry:
     """Lids, iris centre and radius in pixels of a crop."""
     iris = transform(matrix, rows.iris[row])
     radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).max())
@@ -225,7 +233,7 @@ def _geometry_error(augment: EyeAugment, rng: np.random.Generator):
     wider = np.exp(augment.width * rng.standard_normal())
     slope = augment.tilt * rng.standard_normal()
 
-    def err(lids: np.ndarray, iris: np.ndarray, radius: float):
+    def err(lids: Float[np.ndarray, "16 2"], iris: Float[np.ndarray, " 2"], radius: float):
         upper, lower = lids[1:8], lids[9:][::-1]
         middle = (upper + lower) / 2
         lids = lids.copy()
@@ -264,7 +272,7 @@ def _recolored(
 
 
 def _told(
-    reference: tuple[np.ndarray, np.ndarray, float], wanted: tuple[np.ndarray, np.ndarray, float]
+    reference: EyeGeometry, wanted: EyeGeometry
 ) -> tuple[Float[np.ndarray, "4 H W"], Float[np.ndarray, "H W 2"]]:
     """Maps and flow from lids, iris centre and radius."""
     pairs = [(lid_map(lids), iris_map(at, size)) for lids, at, size in (reference, wanted)]

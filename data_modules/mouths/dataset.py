@@ -115,7 +115,16 @@ class MouthDataset(Dataset):
         row = torch.tensor([int(index) for index in indices])
         return RawMouths(*[*columns, row])
 
-    def _make(self, index: int) -> tuple[np.ndarray, ...]:
+    def _make(
+        self, index: int
+    ) -> tuple[
+        UInt8[np.ndarray, "S S 3"],
+        UInt8[np.ndarray, "S S"],
+        Float[np.ndarray, "S S"],
+        Float[np.ndarray, " 4"],
+        UInt8[np.ndarray, "2 S S"],
+        UInt8[np.ndarray, "2 S S 4"],
+    ]:
         row, size = int(index), self.size
         crop = mouth_crop(self.lips[row], MOUTH_RATIO, size)
         if self.augment is None:
@@ -130,7 +139,14 @@ class MouthDataset(Dataset):
     def _picture(self, row: int) -> UInt8[np.ndarray, "H W 3"]:
         return self.sources[self._source[row]].pixels[int(self._row[row])]
 
-    def _vary(self, index, crop, row) -> tuple[np.ndarray, ...]:
+    def _vary(
+        self, index, crop, row
+    ) -> tuple[
+        UInt8[np.ndarray, "S S 3"],
+        UInt8[np.ndarray, "S S"],
+        Float[np.ndarray, "2 2 N 2"],
+        UInt8[np.ndarray, "2 S S 4"],
+    ]:
         assert self.augment is not None
         assert self._filters is not None
         rng = self._rng
@@ -155,9 +171,12 @@ class MouthDataset(Dataset):
             hole, reference = hole[:, ::-1], reference[:, :, ::-1]
             pictures["image"] = pictures["image"][:, ::-1]
         made = pictures["image"], hole, teeth, reference
-        return tuple(np.ascontiguousarray(array) for array in made)
+        image, hole, teeth, reference = (np.ascontiguousarray(array) for array in made)
+        return image, hole, teeth, reference
 
-    def _reference(self, partner: int | None, teeth: np.ndarray) -> UInt8[np.ndarray, "2 S S 4"]:
+    def _reference(
+        self, partner: int | None, teeth: Float[np.ndarray, "2 2 N 2"]
+    ) -> UInt8[np.ndarray, "2 S S 4"]:
         """What another row shows between its lips, laid on the wanted rows of teeth."""
         if partner is None or not np.isfinite(teeth).all():
             return np.zeros((2, self.size, self.size, 4), np.uint8)
@@ -167,7 +186,9 @@ class MouthDataset(Dataset):
         shown = np.dstack([pixels, np.full_like(inside, 255)]) * inside[..., None]
         return reference_layers(shown, crop.to_crop(self.teeth[partner]), teeth, self.size)
 
-    def _inside(self, row: int, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
+    def _inside(
+        self, row: int, crop: Crop
+    ) -> tuple[UInt8[np.ndarray, "S S 3"], UInt8[np.ndarray, "S S"]]:
         """A row's crop, and one safely between its lips."""
         inside = hole_mask(crop.to_crop(self.inner[row]), crop.size, -EDGE)
         return crop.cut(self._picture(row)), inside

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import torch
+from jaxtyping import Bool, UInt8
 from xpress.data_modules.faces.dataset import FaceSource
 from xpress.data_modules.mouths.augmentation import MouthAugment
 from xpress.data_modules.mouths.dataset import (
@@ -94,7 +95,7 @@ class MouthStreams:
         make: MouthMaker,
         least_opening: float,
         least_width: float = 0.0,
-        out: Callable[[list[str]], np.ndarray] | None = None,
+        out: Callable[[list[str]], Bool[np.ndarray, " N"]] | None = None,
         shuffle_rows: int = 8192,
         seed: int = 0,
     ) -> None:
@@ -135,7 +136,7 @@ def open_mouths(
         InputError: there are none.
     """
 
-    def opened(table: pa.Table, group: RowGroup) -> np.ndarray:
+    def opened(table: pa.Table, group: RowGroup) -> Bool[np.ndarray, " N"]:
         where = group.shard.name
         landmarks, known = points_of(table, "landmarks68", 68, where)
         contours, has_contours = points_of(table, "contours", CONTOUR_POINTS, where)
@@ -162,7 +163,7 @@ class _Sources:
         return FaceSource(records, EncodedPixels(records.images))
 
 
-def _decode(rows: EncodedRows, row: int) -> np.ndarray | None:
+def _decode(rows: EncodedRows, row: int) -> UInt8[np.ndarray, "H W 3"] | None:
     if not rows.usable[row]:
         return None
     try:
