@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Bool, Int
 
 from xpress.errors import InputError
 from xpress.packs import is_packed
@@ -96,7 +97,7 @@ def groups_to_stream(
 def split_groups(
     groups: Sequence[RowGroup],
     columns: tuple[str, ...],
-    chosen: Callable[[pa.Table, RowGroup], np.ndarray],
+    chosen: Callable[[pa.Table, RowGroup], Bool[np.ndarray, " N"]],
 ) -> tuple[list[RowGroup], list[RowGroup]]:
     """Divide the rows by some of their columns; nothing else is read.
 
@@ -139,7 +140,7 @@ def group_people(group: RowGroup, table: pa.Table) -> list[str]:
     return [identity or key for identity, key in zip(identities, keys, strict=True)]
 
 
-def _only(group: RowGroup, rows: np.ndarray) -> RowGroup:
+def _only(group: RowGroup, rows: Int[np.ndarray, " M"]) -> RowGroup:
     if len(rows) == group.count:
         return group
     used = rows if group.used is None else group.used[rows]

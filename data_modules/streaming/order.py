@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def share_of(
     batch_size: int,
     place: ReaderRank,
     drop_last: bool,
-    order: np.ndarray,
+    order: Int[np.ndarray, " G"],
     most: int | None = None,
 ) -> ReaderShare:
     """One reader's part of an epoch.
@@ -120,7 +121,7 @@ class ShuffleBuffer:
         self.held = np.empty(0, np.int64)
         self.taken_in = 0
 
-    def draw(self, count: int) -> np.ndarray:
+    def draw(self, count: int) -> Int[np.ndarray, " N"]:
         """Positions of the next batch; fewer than `count` at the end."""
         full = max(self.capacity, count)
         while self.taken_in < len(self.starts) - 1 and len(self.held) < full:

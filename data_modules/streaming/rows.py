@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 from xpress.data_modules.streaming.groups import OpenShards, RowGroup
 from xpress.data_modules.streaming.order import ReaderShare, ShuffleBuffer
 
@@ -91,7 +92,7 @@ class RowReader:
         finally:
             self._shards.close()
 
-    def _take_in(self, number: int, wanted: np.ndarray) -> None:
+    def _take_in(self, number: int, wanted: Int[np.ndarray, " N"]) -> None:
         """Read a part and keep those of its rows that have not left yet."""
         first, last = self.buffer.starts[number : number + 2]
         positions = np.sort(wanted[(wanted >= first) & (wanted < last)])
