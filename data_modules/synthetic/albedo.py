@@ -7,7 +7,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from xpress.morphable.model import MorphableModel
 
@@ -69,7 +69,7 @@ class AlbedoPainter:
         self._paint_inside(rng, albedo)
         return albedo.clip(0.0, 1.0).astype(np.float32), color
 
-    def _paint_skin(self, rng: np.random.Generator) -> np.ndarray:
+    def _paint_skin(self, rng: np.random.Generator) -> Float[np.ndarray, "F 3"]:
         first, second = _SKINS[rng.integers(0, len(_SKINS), 2)]
         skin = first + (second - first) * rng.random() + rng.normal(0, 0.03, 3)
         lip = skin * [0.85, 0.55, 0.55] * rng.uniform(0.8, 1.15) + [rng.uniform(0, 0.1), 0, 0]
@@ -79,7 +79,7 @@ class AlbedoPainter:
         albedo += self._brows[:, None] * (brow - skin)
         return albedo
 
-    def _paint_hair(self, rng: np.random.Generator, albedo: np.ndarray) -> None:
+    def _paint_hair(self, rng: np.random.Generator, albedo: Float[np.ndarray, "V 3"]) -> None:
         """Hair grows above a wavy line over the brows and behind the temples."""
         x, y, _ = self._face.T
         height = self._hairline + rng.uniform(1.2, 4.5)
@@ -90,7 +90,7 @@ class AlbedoPainter:
         hair = rng.random() * np.array([0.8, 0.62, 0.45]) * rng.uniform(0.85, 1.15, 3)
         albedo[: self.skin_vertices] += cover * (hair - albedo[: self.skin_vertices])
 
-    def _paint_inside(self, rng: np.random.Generator, albedo: np.ndarray) -> None:
+    def _paint_inside(self, rng: np.random.Generator, albedo: Float[np.ndarray, "V 3"]) -> None:
         red = rng.uniform(0.4, 0.65)
         teeth = np.array([0.85, 0.81, 0.72]) * rng.uniform(0.7, 1.1)
         paints = {
@@ -115,8 +115,8 @@ class AlbedoPainter:
             )
 
 
-def _off_axis(ball: np.ndarray) -> np.ndarray:
-    """(V,) angle of an eyeball's vertices off the straight look, seen from its centre."""
+def _off_axis(ball: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, " V"]:
+    """Angle of an eyeball's vertices off the straight look, seen from its centre."""
     low, high = ball.min(0), ball.max(0)
     center = (low + high) / 2
     center[2] = low[2] + (high[0] - low[0]) / 2  # the cornea bulges forward
@@ -124,10 +124,14 @@ def _off_axis(ball: np.ndarray) -> np.ndarray:
     return np.arctan2(np.linalg.norm(arm[:, :2], axis=1), arm[:, 2])
 
 
-def _inside_ring(points: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """(V,) 1 between two polygons in the x-y plane, softened by 2 mm, for points near the front."""
+def _inside_ring(
+    points: Float[np.ndarray, "V 3"],
+    outer: Float[np.ndarray, "M 3"],
+    inner: Float[np.ndarray, "K 3"],
+) -> Float[np.ndarray, " V"]:
+    """1 between two polygons in the x-y plane, softened by 2 mm, for points near the front."""
 
-    def signed(polygon: np.ndarray) -> np.ndarray:
+    def signed(polygon: Float[np.ndarray, "M 3"]) -> Float[np.ndarray, " V"]:
         contour = polygon[:, None, :2].astype(np.float32)
         return np.array([cv2.pointPolygonTest(contour, (float(x), float(y)), True) for x, y in xy])
 
@@ -139,8 +143,10 @@ def _inside_ring(points: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> np
     return near
 
 
-def _near_line(points: np.ndarray, line: np.ndarray, width: float) -> np.ndarray:
-    """(V,) 1 on a polyline, 0 from `width` on."""
+def _near_line(
+    points: Float[np.ndarray, "V 3"], line: Float[np.ndarray, "M 3"], width: float
+) -> Float[np.ndarray, " V"]:
+    """1 on a polyline, 0 from `width` on."""
     distance = np.full(len(points), np.inf)
     for a, b in pairwise(line):
         along = ((points - a) @ (b - a) / ((b - a) @ (b - a))).clip(0, 1)

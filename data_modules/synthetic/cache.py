@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float32, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from tqdm import tqdm
@@ -96,7 +97,7 @@ def recipe_of(folder: Path) -> dict | None:
 
 def _render(
     path: Path, make: Callable[[], SceneRenderer], count: int, processes: int
-) -> dict[str, np.ndarray]:
+) -> dict[str, Float32[np.ndarray, "N ..."]]:
     """Fill a file with pictures; returns their labels."""
     size = make().size
     images = np.lib.format.open_memmap(path, "w+", np.uint8, (count, size, size, 3))
@@ -105,7 +106,7 @@ def _render(
     labels: dict[str, list[np.ndarray]] = {}
     bar = tqdm(total=count, desc="rendering faces", unit="face", disable=count < 1000)
 
-    def collect(chunk: dict[str, np.ndarray]) -> None:
+    def collect(chunk: dict[str, Float32[np.ndarray, "N ..."]]) -> None:
         for name, values in chunk.items():
             labels.setdefault(name, []).append(values)
         bar.update(len(chunk["scale"]))
@@ -134,15 +135,15 @@ def _start(make: Callable[[], SceneRenderer]) -> None:
     _renderer = make()
 
 
-def _work(job: tuple[Path, int, int]) -> dict[str, np.ndarray]:
+def _work(job: tuple[Path, int, int]) -> dict[str, Float32[np.ndarray, "N ..."]]:
     assert _renderer is not None
     path, start, stop = job
     return _render_range(_renderer, np.load(path, mmap_mode="r+"), start, stop)
 
 
 def _render_range(
-    renderer: SceneRenderer, images: np.ndarray, start: int, stop: int
-) -> dict[str, np.ndarray]:
+    renderer: SceneRenderer, images: UInt8[np.ndarray, "M S S 3"], start: int, stop: int
+) -> dict[str, Float32[np.ndarray, "N ..."]]:
     faces = []
     for first in range(start, stop, _BATCH):
         numbers = range(first, min(first + _BATCH, stop))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 from pydantic import NonNegativeInt, PositiveInt
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Subset
@@ -122,7 +123,7 @@ class SyntheticFacesDataModule(LightningDataModule):
             self._source = load_cache(self._wanted()[0])
         return self._source
 
-    def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(self) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " M"]]:
         held = round(self.count * self.holdout)
         rows = np.arange(self.count)
         return rows[: self.count - held], rows[self.count - held :]

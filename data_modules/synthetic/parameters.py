@@ -61,13 +61,19 @@ class ExpressionSampler:
         self._cap(expression, "mouthClose", "jawOpen")
         return expression
 
-    def _add(self, expression: np.ndarray, group: str, left: float, right: float) -> None:
+    def _add(
+        self, expression: Float32[np.ndarray, " Ke"], group: str, left: float, right: float
+    ) -> None:
         for name, value in ((group, left), (f"{group}_L", left), (f"{group}_R", right)):
             if name in self.index:
                 expression[self.index[name]] += value
 
     def _both(
-        self, rng: np.random.Generator, expression: np.ndarray, group: str, value: float
+        self,
+        rng: np.random.Generator,
+        expression: Float32[np.ndarray, " Ke"],
+        group: str,
+        value: float,
     ) -> None:
         """Both sides, in four of five faces nearly alike."""
         if rng.random() < 0.8:
@@ -76,12 +82,12 @@ class ExpressionSampler:
             left, right = value * rng.random(2)
         self._add(expression, group, left, right)
 
-    def _cap(self, expression: np.ndarray, name: str, by: str) -> None:
+    def _cap(self, expression: Float32[np.ndarray, " Ke"], name: str, by: str) -> None:
         if name in self.index and by in self.index:
             limit = expression[self.index[by]]
             expression[self.index[name]] = min(expression[self.index[name]], limit)
 
-    def _lids(self, rng: np.random.Generator, expression: np.ndarray) -> None:
+    def _lids(self, rng: np.random.Generator, expression: Float32[np.ndarray, " Ke"]) -> None:
         for side in ("eyeBlink_L", "eyeBlink_R", "eyeWide_L", "eyeWide_R"):
             if side in self.index:
                 expression[self.index[side]] = 0
@@ -97,7 +103,7 @@ class ExpressionSampler:
         else:
             self._both(rng, expression, "eyeSquint", rng.uniform(0.3, 1.0))
 
-    def _mouth(self, rng: np.random.Generator, expression: np.ndarray) -> None:
+    def _mouth(self, rng: np.random.Generator, expression: Float32[np.ndarray, " Ke"]) -> None:
         if rng.random() < 0.3:  # wide open
             self._add(expression, "jawOpen", rng.uniform(0.4, 1.0), 0.0)
             return
@@ -108,14 +114,14 @@ class ExpressionSampler:
         self._both(rng, expression, "mouthLowerDown", rng.uniform(0, 0.4))
         self._both(rng, expression, "mouthUpperUp", rng.uniform(0, 0.3))
 
-    def _brows(self, rng: np.random.Generator, expression: np.ndarray) -> None:
+    def _brows(self, rng: np.random.Generator, expression: Float32[np.ndarray, " Ke"]) -> None:
         if rng.random() < 0.5:
             self._both(rng, expression, "browInnerUp", rng.uniform(0.2, 1.0))
             self._both(rng, expression, "browOuterUp", rng.uniform(0.0, 1.0))
         else:
             self._both(rng, expression, "browDown", rng.uniform(0.2, 1.0))
 
-    def _emotion(self, rng: np.random.Generator, expression: np.ndarray) -> None:
+    def _emotion(self, rng: np.random.Generator, expression: Float32[np.ndarray, " Ke"]) -> None:
         value, kind = rng.uniform(0.2, 1.0), rng.random()
         if kind < 0.55:
             self._both(rng, expression, "mouthSmile", value)
@@ -131,12 +137,12 @@ class ExpressionSampler:
         else:
             self._both(rng, expression, "mouthPress", value)
 
-    def _singles(self, rng: np.random.Generator, expression: np.ndarray) -> None:
+    def _singles(self, rng: np.random.Generator, expression: Float32[np.ndarray, " Ke"]) -> None:
         for _ in range(rng.integers(1, 4)):
             group = self.singles[rng.integers(len(self.singles))]
             self._both(rng, expression, group, rng.beta(1.2, 2.0))
 
-    def _gaze(self, rng: np.random.Generator, expression: np.ndarray) -> None:
+    def _gaze(self, rng: np.random.Generator, expression: Float32[np.ndarray, " Ke"]) -> None:
         for name, i in self.index.items():
             if name.startswith("eyeLook"):
                 expression[i] = 0

@@ -8,8 +8,9 @@ from typing import no_type_check
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 from numba import njit
+from torch import Tensor
 from xpress.data_modules.synthetic.albedo import AlbedoPainter
 from xpress.data_modules.synthetic.parameters import (
     ExpressionSampler,
@@ -28,7 +29,7 @@ PICTURE_RATIO = 1.7
 OVERSAMPLING = 2
 """Faces are drawn that much larger and averaged down, against stairs at the silhouette."""
 
-Face = dict[str, np.ndarray]
+Face = dict[str, Float32[np.ndarray, "..."]]
 
 
 @njit(cache=True, nogil=True)
@@ -113,8 +114,11 @@ class SceneRenderer:
         }
 
     def _frame(
-        self, generators: list[np.random.Generator], vertices: torch.Tensor, rotation: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self,
+        generators: list[np.random.Generator],
+        vertices: Float[Tensor, "B V 3"],
+        rotation: Float[Tensor, "B 3"],
+    ) -> tuple[Float[Tensor, "B 2"], Float[Tensor, " B"]]:
         """Translation and scale that put the landmark box where the packs have it."""
         corners = self.model.landmark_corners[:68]
         points = (vertices[:, corners] * self.model.landmark_weights[:68, :, None]).sum(2)
@@ -127,7 +131,12 @@ class SceneRenderer:
         translation = (self.size - 1) / 2 + shift - scale[:, None] * (low + high) / 2
         return torch.from_numpy(translation).float(), torch.from_numpy(scale).float()
 
-    def _draw(self, projected: np.ndarray, colors: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
+    def _draw(
+        self,
+        projected: Float32[np.ndarray, "V 3"],
+        colors: Float32[np.ndarray, "V 3"],
+        backdrop: Float32[np.ndarray, "S S 3"],
+    ) -> UInt8[np.ndarray, "S S 3"]:
         side = self.size * OVERSAMPLING
         # Pixel u of the small picture covers the centres OVERSAMPLING·u … of the large one.
         points = projected * np.float32(OVERSAMPLING)
@@ -139,8 +148,12 @@ class SceneRenderer:
         return (small.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
     def _backdrop(
-        self, rng: np.random.Generator, points: np.ndarray, albedo: np.ndarray, light: np.ndarray
-    ) -> np.ndarray:
+        self,
+        rng: np.random.Generator,
+        points: Float[np.ndarray, "68 2"],
+        albedo: Float[np.ndarray, "V 3"],
+        light: Float[np.ndarray, "V 3"],
+    ) -> Float32[np.ndarray, "S S 3"]:
         """Background, and in most pictures something like hair, neck and clothes on it."""
         picture = self._background(rng)
         low, high = points.min(0), points.max(0)
@@ -164,7 +177,7 @@ class SceneRenderer:
                 _ellipse(picture, middle, axes, 0.0, rng.random(3) * rng.uniform(0.2, 1))
         return cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.6, 1.5)).astype(np.float32)
 
-    def _background(self, rng: np.random.Generator) -> np.ndarray:
+    def _background(self, rng: np.random.Generator) -> Float32[np.ndarray, "S S 3"]:
         size, kind = (self.size, self.size), rng.random()
         if kind < 0.45 and len(self.backgrounds):
             image = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
@@ -188,7 +201,11 @@ class SceneRenderer:
 
 
 def _ellipse(
-    picture: np.ndarray, center: np.ndarray, axes: np.ndarray, angle: float, color: np.ndarray
+    picture: Float32[np.ndarray, "S S 3"],
+    center: Float[np.ndarray, " 2"],
+    axes: Float[np.ndarray, " 2"],
+    angle: float,
+    color: Float[np.ndarray, " 3"],
 ) -> None:
     middle, half = center.round().astype(int).tolist(), axes.round().astype(int).tolist()
     cv2.ellipse(picture, middle, half, float(angle), 0, 360, color.tolist(), -1)
