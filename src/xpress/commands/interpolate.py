@@ -51,7 +51,8 @@ def interpolate(
         target: photograph that receives it.
         output: picture or video.
         steps: from 0, the target's own expression, to 1, the source's.
-        editor: morphable interpolates all activations, ganimation and dft_net the 17 units.
+        editor: morphable interpolates all activations but the gaze's, ganimation and dft_net the 17
+            units.
         face: of the target, largest or an index from the left.
         mouth: see `edit`.
         overwrite: replace an output that exists.

@@ -12,6 +12,7 @@ from xpress.editing.expressions import ExpressionSolver
 from xpress.extraction.face_sample import FaceSample
 from xpress.morphable.action_units import SIDES
 from xpress.morphable.expression_geometry import LID_LEFT, LID_RIGHT, ExpressionGeometry
+from xpress.morphable.gaze import gaze_columns
 from xpress.reenactment.target_video import Animator
 
 BEYOND = 1.0
@@ -35,6 +36,7 @@ class MorphableEditor:
         self.solver = ExpressionSolver(geometry.names)
         self.geometry = geometry
         self._blinks = [geometry.names.index(f"eyeBlink{side}") for side in SIDES]
+        self._looks = gaze_columns(geometry.names)
         self._animator = animator
         self._image: np.ndarray | None = None
         self._face: FaceSample | None = None
@@ -61,8 +63,13 @@ class MorphableEditor:
     def towards(
         self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample, other: FaceSample, step: float
     ) -> EditedPicture:
-        """As `Editor.towards`; all activations are interpolated, gaze among them."""
+        """As `Editor.towards`; the eyes keep their own look.
+
+        What is read as straight ahead differs between people by 0.05 of an eye's width, so another
+        one's look would turn the eyes of two who both face the camera.
+        """
         mixed = face.expression + step * (other.expression - face.expression)
+        mixed[self._looks] = face.expression[self._looks]
         return self.edit_expression(image, face, np.clip(mixed, 0, 1))
 
     def edit_expression(
