@@ -21,6 +21,9 @@ def captioned(
     rows = [step + number * step for number in range(len(lines))]
     rows += [image.shape[0] - step // 2 - n * step for n in reversed(range(len(bottom)))]
     for row, text in zip(rows, [*lines, *bottom], strict=True):
-        for color, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(drawn, text, (step // 3, row), _FONT, size, color, width, cv2.LINE_AA)
+        # thicker letters are wider, so a rim is drawn by letters of the same thickness
+        for across, down in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            place = (step // 3 + across, row + down)
+            cv2.putText(drawn, text, place, _FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
+        cv2.putText(drawn, text, (step // 3, row), _FONT, size, (255, 255, 255), 1, cv2.LINE_AA)
     return drawn
