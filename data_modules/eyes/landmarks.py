@@ -20,18 +20,19 @@ class EyeLandmarksDataModule(EyesDataModule):
     """Batches of `EyeLandmarkBatch`; splits as `EyesDataModule`, one set a pack.
 
     Args:
-        train: see `EyesDataModule`, as all that follow but `augment`.
-        val: .
-        test: .
-        batch_size: .
-        num_workers: .
-        holdout: .
-        least_width: .
-        closed_more: .
-        pack_weights: .
+        train: packs of eyes or faces, see `rows.read_eyes`.
+        val: the same for validation, named by key or by file stem.
+        test: the same for testing; `val` where empty.
+        batch_size: of training; evaluation uses the same.
+        num_workers: processes of the training loader.
+        holdout: share of the people in `train` left out for validation while fitting, by a hash
+            of their name.
+        least_width: of eyes that are cut out of faces, pixels.
+        closed_more: how much more often a shut eye is wanted than an open one.
+        pack_weights: see `PackDataModule`.
         augment: how training crops vary.
-        pin_memory: .
-        seed: .
+        pin_memory: page-locked batches, for a GPU.
+        seed: of the sampler and the augmentation.
     """
 
     def __init__(

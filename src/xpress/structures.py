@@ -89,6 +89,26 @@ class FaceParameters(ArrayStruct):
         return self.scale.shape[0]
 
     @staticmethod
+    def resting(sizes: tuple[int, int, int], frames: int) -> FaceParameters:
+        """The mean face at rest, in the dark, at one pixel a unit.
+
+        Args:
+            sizes: identity, expression and colour coefficients, as `FaceModel.sizes`.
+            frames: rows.
+        """
+        widths = dict(zip(("identity", "expression", "color"), sizes, strict=True))
+        coefficients = {
+            name: np.zeros((frames, width), np.float32) for name, width in widths.items()
+        }
+        return FaceParameters(
+            **coefficients,
+            illumination=np.zeros((frames, 9, 3), np.float32),
+            rotation=np.zeros((frames, 3), np.float32),
+            translation=np.zeros((frames, 2), np.float32),
+            scale=np.ones(frames, np.float32),
+        )
+
+    @staticmethod
     def cat(items: Sequence[FaceParameters]) -> FaceParameters:
         """Concatenate along the batch axis."""
         names = [field.name for field in fields(FaceParameters)]

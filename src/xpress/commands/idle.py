@@ -63,7 +63,7 @@ def idle(
     with tempfile.TemporaryDirectory(prefix="xpress_") as folder:
         source = Path(folder) / "rest.npz"
         fps = np.array([DEFAULT_FPS.numerator, DEFAULT_FPS.denominator])
-        resting(reenactor, frames).save(source, fps=fps)
+        FaceParameters.resting(reenactor.model.sizes, frames).save(source, fps=fps)
         reenact(
             source,
             target,
@@ -78,17 +78,3 @@ def idle(
             idle=idle,
             seed=seed,
         )
-
-
-def resting(reenactor: Reenactor, frames: int) -> FaceParameters:
-    """A driver that does nothing."""
-    identity, expression, color = reenactor.model.sizes
-    return FaceParameters(
-        identity=np.zeros((frames, identity), np.float32),
-        expression=np.zeros((frames, expression), np.float32),
-        color=np.zeros((frames, color), np.float32),
-        illumination=np.zeros((frames, 9, 3), np.float32),
-        rotation=np.zeros((frames, 3), np.float32),
-        translation=np.zeros((frames, 2), np.float32),
-        scale=np.ones(frames, np.float32),
-    )

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xpress.commands.idle import idle, resting
+from xpress.commands.idle import idle
 from xpress.errors import InputError
 from xpress.media.images import write_image
 from xpress.media.video import VideoReader, VideoWriter
+from xpress.structures import FaceParameters
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_lengths_that_make_no_video_are_told(seconds, tmp_path, reenactor):
 
 
 def test_a_driver_at_rest_does_nothing(reenactor):
-    still = resting(reenactor, 7)
+    still = FaceParameters.resting(reenactor.model.sizes, 7)
     assert len(still) == 7
     assert not still.expression.any()
     assert not still.rotation.any()

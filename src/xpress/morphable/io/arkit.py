@@ -43,16 +43,10 @@ def to_recording(
 
 def from_recording(recording: BlendshapeRecording, model: LinearFaceModel) -> FaceParameters:
     """Face parameters of a recording: expression and head on the mean face, at one unit a pixel."""
-    count, (modes, _, colors) = len(recording), model.sizes
     expression = activations(recording.scores, model.expression_names)
-    return FaceParameters(
-        identity=np.zeros((count, modes), np.float32),
+    return FaceParameters.resting(model.sizes, len(recording)).replace(
         expression=expression.astype(np.float32),
-        color=np.zeros((count, colors), np.float32),
-        illumination=np.zeros((count, 9, 3), np.float32),
         rotation=head_rotation(recording.head).astype(np.float32),
-        translation=np.zeros((count, 2), np.float32),
-        scale=np.ones(count, np.float32),
     )
 
 
