@@ -24,6 +24,7 @@ CORE = [
     "pytorch-lightning>=2.6,<3",
     "rich>=13",
     "safetensors>=0.5",
+    "simplejpeg>=1.8",
     "scipy>=1.14",
     "tensorboard>=2.18",
     "torch>=2.6",

@@ -15,8 +15,10 @@ from xpress.commands.output_files import (
 )
 from xpress.commands.pipeline import use_threads
 from xpress.editing.action_unit_values import listing, parse_action_units
-from xpress.editing.expression_editor import ExpressionEditor, FaceEdits
+from xpress.editing.expression_editor import ExpressionEditor, FaceEdits, Image
 from xpress.errors import InputError
+from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.face_window import draw_in_place
 from xpress.media.images import IMAGE_SUFFIXES, write_image
 from xpress.media.sources import ImageSource, VideoSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES
@@ -88,7 +90,12 @@ def edit(
             job.write(output, progress)
             return
         faces = loaded.reenactor.find(source.image, face, source.name)
-        edited = FaceEdits(loaded.editors, units)(source.image, faces).image
-        write_image(output, marker(source.image, edited, faces), label)
+        edits = FaceEdits(loaded.editors, units)
+
+        def draw(part: Image, shown: list[FaceSample]) -> Image:
+            return marker(part, edits(part, shown).image, shown)
+
+        draw_in_place(source.image, faces, draw)
+        write_image(output, source.image, label)
     told = ", ".join(f"{name}={value:g}" for name, value in units.items())
     print(f"{output}: {told}; {faces.choice.told('edited')}")

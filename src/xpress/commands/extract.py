@@ -73,9 +73,8 @@ def extract(
             refined = reader.refine(source.image, found, refine) if refine else []
             stills = [item.face for item in refined] or found
             tracks: list[list[FaceSample | None]] = [[item] for item in stills]
-            overlay = Overlay(reader.model)
-            drawn = overlay(source.image, stills)
-            write_image(partial / "overlay.png", drawn, label)
+            Overlay(reader.model).draw(source.image, stills)
+            write_image(partial / "overlay.png", source.image, label)
         else:
             tracks = extract_video(reader, source, partial, face, smoothing, progress, times, label)
         for number, track in enumerate(tracks):

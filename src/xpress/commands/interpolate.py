@@ -18,6 +18,7 @@ from xpress.commands.pipeline import progress_bar, use_threads
 from xpress.editing.expression_editor import ExpressionEditor
 from xpress.editing.strip import FPS, face_strip, sweep, times
 from xpress.errors import InputError
+from xpress.extraction.face_window import FaceWindow
 from xpress.media.images import IMAGE_SUFFIXES, write_image
 from xpress.media.label import Label
 from xpress.media.sources import ImageSource, open_source
@@ -84,18 +85,20 @@ def interpolate(
         loaded = loaded or ExpressionEditor.from_pretrained(editor, weights or "default", mouth)
         own = loaded.reenactor.find(receiving.image, face, receiving.name)[0]
         other = loaded.reenactor.find(given.image, name=given.name)[0]
-        drawing = loaded.editors()
+        drawing, image = loaded.editors(), receiving.image
+        video = output.suffix.lower() in VIDEO_SUFFIXES
+        if not video:  # which shows all of the picture; tiles show heads
+            window = FaceWindow.around(own, *image.shape[:2])
+            image, own = window.cut(image), window.shifted(own)
 
         def moved(step: float) -> np.ndarray:
-            drawn = drawing.towards(receiving.image, own, other, step).image
-            return marker(receiving.image, drawn, [own])
+            return marker(image, drawing.towards(image, own, other, step).image, [own])
 
-        if output.suffix.lower() in VIDEO_SUFFIXES:
-            _write_sweep(output, receiving.image, steps, moved, progress, label)
+        if video:
+            _write_sweep(output, image, steps, moved, progress, label)
         else:
             shown = [moved(step) for step in steps]
-            strip = face_strip(receiving.image, shown, given.image, own, other)
-            write_image(output, strip, label)
+            write_image(output, face_strip(image, shown, given.image, own, other), label)
     print(f"{output}: steps {', '.join(f'{step:g}' for step in steps)}")
 
 

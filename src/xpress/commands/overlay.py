@@ -39,10 +39,14 @@ class Overlay:
     ) -> UInt8[np.ndarray, "H W 3"]:
         """A copy of the picture with the faces drawn on it."""
         drawn = image.copy()
-        for face in faces:
-            self._mesh(drawn, face)
-            self._points(drawn, face)
+        self.draw(drawn, faces)
         return drawn
+
+    def draw(self, image: UInt8[np.ndarray, "H W 3"], faces: Sequence[FaceSample]) -> None:
+        """Draw the faces on the picture itself."""
+        for face in faces:
+            self._mesh(image, face)
+            self._points(image, face)
 
     def vertices(self, face: FaceSample) -> Float[np.ndarray, "V 3"]:
         """All of the model's vertices in the picture: pixels, z towards the viewer."""

@@ -13,6 +13,9 @@ from xpress.commands.output_files import (
 )
 from xpress.commands.pipeline import use_threads
 from xpress.commands.reenact_video import VideoJob
+from xpress.extraction.face_reader import Image
+from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.face_window import draw_in_place
 from xpress.media.images import IMAGE_SUFFIXES, read_image, write_image
 from xpress.media.sources import ImageSource, open_source
 from xpress.media.video import VIDEO_SUFFIXES
@@ -101,9 +104,14 @@ def reenact(
             options = without_head(options)
             animator = reenactor.target_animator(options)
             found = reenactor.find(driven.image, face, driven.name)
-            animator.set(driven.image, [reenactor.rested(item, options.strength) for item in found])
-            drawn = animator.render(next(reenactor.driver(driving, False, calm)))
-            write_image(output, marker(driven.image, drawn, found), label)
+            shown = next(reenactor.driver(driving, False, calm))
+
+            def draw(part: Image, faces: list[FaceSample]) -> Image:
+                animator.set(part, [reenactor.rested(face, options.strength) for face in faces])
+                return marker(part, animator.render(shown), faces)
+
+            draw_in_place(driven.image, found, draw)
+            write_image(output, driven.image, label)
             print(f"{output}: {found.choice.told('moved')}")
             return
         still = isinstance(driven, ImageSource)

@@ -16,7 +16,7 @@ from xpress.editing.network import NetworkEditor
 from xpress.errors import InputError
 from xpress.extraction.face_reader import read_picture
 from xpress.extraction.face_sample import FaceSample
-from xpress.extraction.face_window import FaceWindow
+from xpress.extraction.face_window import FaceWindow, draw_in_place
 from xpress.extraction.weight_files import EDITORS, ENCODER, NETWORKS, check_used, weights_file
 from xpress.reenactment.reenactor import Reenactor
 
@@ -97,7 +97,9 @@ class ExpressionEditor:
         wanted = parse_action_units(units)
         array, name = read_picture(image)
         faces = self.reenactor.find(array, face, name)
-        return FaceEdits(self.editors, wanted)(array, faces).image
+        edits, edited = FaceEdits(self.editors, wanted), array.copy()
+        draw_in_place(edited, faces, lambda part, shown: edits(part, shown).image)
+        return edited
 
     def interpolate(
         self,

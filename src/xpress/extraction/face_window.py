@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
 
 from xpress.extraction.face_sample import FaceSample
+
+Draw = Callable[[UInt8[np.ndarray, "h w 3"], list[FaceSample]], UInt8[np.ndarray, "h w 3"]]
+"""Makes a part of a picture anew, given the part and its faces in the part's pixels."""
 
 REACH = 2.0
 """Room on each side of the landmarks' box, over its longer side: more than any motion reaches."""
@@ -37,6 +41,15 @@ class FaceWindow:
         box = x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
         return FaceWindow(box, box == (0, 0, width, height))
 
+    @staticmethod
+    def around_all(faces: Sequence[FaceSample], height: int, width: int) -> FaceWindow:
+        """The smallest that holds the windows around each of the faces, at least one."""
+        boxes = np.array([FaceWindow.around(face, height, width).box for face in faces])
+        left, top = boxes[:, :2].min(0).tolist()
+        right, bottom = boxes[:, 2:].max(0).tolist()
+        box = (left, top, right, bottom)
+        return FaceWindow(box, box == (0, 0, width, height))
+
     @property
     def place(self) -> tuple[slice, slice]:
         """Rows and columns of the box."""
@@ -57,3 +70,17 @@ class FaceWindow:
             landmarks68=face.landmarks68 - corner,
             contours=face.contours - corner,
         )
+
+
+def draw_in_place(
+    image: UInt8[np.ndarray, "H W 3"], faces: Sequence[FaceSample], draw: Draw
+) -> None:
+    """Put into a picture what is drawn of the surroundings of its faces; the rest is not touched.
+
+    Args:
+        image: RGB, changed.
+        faces: of the picture, at least one.
+        draw: is given their surroundings.
+    """
+    window = FaceWindow.around_all(faces, *image.shape[:2])
+    image[window.place] = draw(window.cut(image), [window.shifted(face) for face in faces])

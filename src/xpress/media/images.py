@@ -8,9 +8,11 @@ import warnings
 from pathlib import Path
 from typing import NoReturn
 
+import cv2
 import numpy as np
+import simplejpeg
 from jaxtyping import UInt8
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from xpress.errors import InputError
@@ -21,13 +23,23 @@ MIN_SIDE = 16
 """Pixels; a shorter side cannot show a face."""
 
 _STRIP = 512  # rows
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
 _SAVE_OPTIONS: dict[str, dict] = {
-    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".png": {"format": "PNG", "compress_level": 4},
     ".webp": {"format": "WEBP", "quality": 95},
 }
-IMAGE_SUFFIXES = tuple(_SAVE_OPTIONS)
+_STORED: dict[int, tuple[bool, int | None]] = {
+    2: (False, 1),
+    3: (False, -1),
+    4: (False, 0),
+    5: (True, None),
+    6: (True, 1),
+    7: (True, -1),
+    8: (True, 0),
+}
+"""By EXIF's orientation: whether rows and columns are exchanged, and OpenCV's code of the flip."""
+_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"  # XMP Specification Part 3, 2016, 1.1.3
+IMAGE_SUFFIXES = (*_JPEG_SUFFIXES, *_SAVE_OPTIONS)
 """Suffixes that `write_image` knows; it reads whatever Pillow reads."""
 
 
@@ -47,10 +59,11 @@ def read_image(path: str | os.PathLike) -> UInt8[np.ndarray, "H W 3"]:
             # Pillow's doubled limit still raises; below it large photographs are legitimate.
             warnings.simplefilter("ignore")
             with Image.open(path) as opened:
-                opened.load()
-                ImageOps.exif_transpose(opened, in_place=True)
-                image = _to_srgb(opened)
-                pixels = _pixels(image)
+                pixels = _jpeg_pixels(opened, path)
+                if pixels is None:
+                    opened.load()
+                    ImageOps.exif_transpose(opened, in_place=True)
+                    pixels = _pixels(_to_srgb(opened))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the path") from error
     except IsADirectoryError as error:
@@ -63,8 +76,8 @@ def read_image(path: str | os.PathLike) -> UInt8[np.ndarray, "H W 3"]:
         raise InputError(
             f"{path}: broken picture ({_one_line(error)}); save or download it again"
         ) from error
-    if min(image.size) < MIN_SIDE:
-        width, height = image.size
+    if min(pixels.shape[:2]) < MIN_SIDE:
+        height, width = pixels.shape[:2]
         raise InputError(
             f"{path}: {width}x{height} pixels are too few for a face; "
             f"give a picture of at least {MIN_SIDE}x{MIN_SIDE}"
@@ -113,18 +126,37 @@ def write_image(
         InputError: another suffix, or the output cannot be written.
     """
     path = Path(path)
-    options = _SAVE_OPTIONS.get(path.suffix.lower())
-    if options is None:
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
         raise InputError(
             f"{path}: pictures are not written as {path.suffix or 'a file without suffix'!r}; "
             f"use {', '.join(IMAGE_SUFFIXES)}"
         )
+    image = np.ascontiguousarray(image)
     with written_beside(path) as partial:
-        picture = Image.fromarray(np.ascontiguousarray(image))
-        with io.BufferedWriter(_Unnumbered(partial, "w")) as file:
-            picture.save(file, **options, **_metadata(options["format"], label))
+        if suffix in _JPEG_SUFFIXES:
+            _write_jpeg(partial, image, label)
+        else:
+            options = _SAVE_OPTIONS[suffix]
+            with io.BufferedWriter(_Unnumbered(partial, "w")) as file:
+                metadata = _metadata(options["format"], label)
+                Image.fromarray(image).save(file, **options, **metadata)
         if label is not None and label.sign is not None:
             label.sign(partial)
+
+
+def _write_jpeg(path: Path, image: UInt8[np.ndarray, "H W 3"], label: Label | None) -> None:
+    """From the array's own memory: Pillow would hold a second, larger copy of it."""
+    content = simplejpeg.encode_jpeg(image, 95, "RGB", "444", fastdct=False)
+    start = 2  # after the start of the image, and JFIF's segment, which has to be the first
+    if content[2:4] == b"\xff\xe0":
+        start += 2 + int.from_bytes(content[4:6], "big")
+    with path.open("wb") as file:
+        file.write(content[:start])
+        if label is not None:
+            segment = _XMP_SEGMENT + label.xmp
+            file.write(b"\xff\xe1" + (2 + len(segment)).to_bytes(2, "big") + segment)
+        file.write(memoryview(content)[start:])
 
 
 class _Unnumbered(io.FileIO):
@@ -176,6 +208,32 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+def _jpeg_pixels(opened: Image.Image, path: Path) -> UInt8[np.ndarray, "H W 3"] | None:
+    """An ordinary JPEG decoded where it stays, in a third of the memory that Pillow needs.
+
+    None where it has other colours than sRGB's, or is damaged: what can be mended of that, Pillow
+    mends.
+    """
+    if opened.format not in ("JPEG", "MPO") or opened.mode != "RGB" or _own_profile(opened):
+        return None
+    orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
+    try:
+        pixels = simplejpeg.decode_jpeg(path.read_bytes(), "RGB")
+    except ValueError:
+        return None
+    if pixels.shape != (opened.height, opened.width, 3):
+        return None
+    return _upright(pixels, orientation)
+
+
+def _upright(pixels: UInt8[np.ndarray, "H W 3"], orientation: int) -> UInt8[np.ndarray, "H2 W2 3"]:
+    """Undo what a camera did, by EXIF's number (CIPA DC-008, 4.6.4)."""
+    transposed, flip = _STORED.get(orientation, (False, None))
+    if transposed:
+        pixels = cv2.transpose(pixels)
+    return pixels if flip is None else cv2.flip(pixels, flip)
+
+
 def _pixels(image: Image.Image) -> UInt8[np.ndarray, "H W 3"]:
     """An RGB image as an array, in strips: Pillow would hold a second copy of all of it."""
     width, height = image.size
@@ -199,13 +257,10 @@ def _deep_grey(image: Image.Image) -> Image.Image:
 
 def _apply_profile(image: Image.Image) -> Image.Image:
     """Convert from the embedded ICC profile unless that is sRGB already or unusable."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+    source = _own_profile(image)
+    if source is None:
         return image
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return image
         mode = "RGBA" if image.mode == "RGBA" else "RGB"
         converted = ImageCms.profileToProfile(
             image, source, ImageCms.createProfile("sRGB"), outputMode=mode
@@ -213,3 +268,15 @@ def _apply_profile(image: Image.Image) -> Image.Image:
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
     return image if converted is None else converted
+
+
+def _own_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The embedded ICC profile; None where it is sRGB or cannot be used."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return None if "srgb" in ImageCms.getProfileDescription(source).lower() else source
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import errno
 import resource
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+import simplejpeg
+from PIL import Image, ImageCms, ImageOps
 
 from xpress.errors import InputError
 from xpress.media.images import is_image, read_image, write_image
@@ -40,6 +43,57 @@ def test_exif_orientation_is_applied(tmp_path: Path, picture, orientation):
     stored = np.ascontiguousarray(STORED[orientation](picture))
     Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(read_image(tmp_path / "a.png"), picture)
+
+
+@pytest.mark.parametrize("orientation", list(STORED))
+def test_jpegs_are_decoded_as_pillow_does(tmp_path: Path, samples, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(samples / "portrait_woman.jpg") as photo:
+        photo.crop((0, 0, 400, 300)).save(tmp_path / "a.jpg", exif=exif, quality=90)
+    with Image.open(tmp_path / "a.jpg") as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored))
+    read = read_image(tmp_path / "a.jpg")
+    assert read.flags.c_contiguous
+    assert np.array_equal(read, expected)
+
+
+def test_a_scratched_jpeg_is_mended_as_pillow_does(tmp_path: Path, samples):
+    """The fast decoder takes whole files only."""
+    content = bytearray((samples / "portrait_woman.jpg").read_bytes())
+    content[len(content) // 2] ^= 0x55
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="JPEG"):
+        simplejpeg.decode_jpeg(bytes(content), "RGB")
+    with Image.open(path) as mended:
+        assert np.array_equal(read_image(path), np.asarray(mended))
+
+
+def test_the_profile_of_a_jpeg_is_converted(tmp_path: Path, picture):
+    Image.fromarray(picture).save(tmp_path / "plain.jpg", quality=100, subsampling=0)
+    Image.fromarray(picture).save(
+        tmp_path / "swap.jpg", quality=100, subsampling=0, icc_profile=_swapped_profile()
+    )
+    plain, swapped = (read_image(tmp_path / f"{n}.jpg").astype(int) for n in ("plain", "swap"))
+    assert np.abs(swapped - plain[..., [1, 0, 2]]).max() <= 3
+
+
+def test_a_large_jpeg_takes_the_memory_of_its_pixels(tmp_path: Path):
+    """In a process of its own, since peaks only rise: 48 megapixels are 144 MB."""
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (8000, 6000), "grey").save(path)
+    code = (
+        "import resource, sys; from xpress.media.images import read_image, write_image\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "before = peak(); image = read_image(sys.argv[1]); read = peak() - before\n"
+        "write_image(sys.argv[1], image); print(read, peak() - before, image.nbytes >> 20)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    read, written, pixels = map(int, done.stdout.split())
+    assert pixels == 137
+    assert read < 1.3 * pixels
+    assert written < 1.4 * pixels
 
 
 def test_alpha_lies_over_white(tmp_path: Path, picture):

@@ -8,7 +8,7 @@ import pytest
 from xpress.animation.animator import FaceAnimator
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
-from xpress.extraction.face_window import FaceWindow
+from xpress.extraction.face_window import FaceWindow, draw_in_place
 from xpress.media.images import read_image
 from xpress.reenactment.target_video import PingPongVideo, TargetAnimator, TargetFace
 from xpress.transfer.driver import DriverFrame
@@ -161,3 +161,29 @@ def test_a_face_in_a_large_picture_is_drawn_as_in_a_small_one(model, geometry, s
     assert apart.max() <= 8
     assert apart[(expected != large).any(-1)].mean() < 0.1
     assert not apart[(expected == large).all(-1) & (got == large).all(-1)].any()
+
+
+def test_faces_are_drawn_in_place_and_nothing_else_changes(world):
+    """The part that is drawn holds the windows of all faces, and their own pixels."""
+    faces = [world.sample(80, 80), world.sample(150, 110)]
+    image = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    before, seen = image.copy(), []
+
+    def draw(part, shown):
+        seen.append((part.shape, [face.landmarks68.copy() for face in shown]))
+        return 255 - part
+
+    draw_in_place(image, faces, draw)
+    window = FaceWindow.around_all(faces, 900, 1200)
+    assert not window.whole
+    for face in faces:
+        x0, y0, x1, y1 = FaceWindow.around(face, 900, 1200).box
+        assert window.box[0] <= x0 < x1 <= window.box[2]
+        assert window.box[1] <= y0 < y1 <= window.box[3]
+    (shape, points), (x, y) = seen[0], window.box[:2]
+    assert shape == (window.box[3] - y, window.box[2] - x, 3)
+    for got, face in zip(points, faces, strict=True):
+        np.testing.assert_allclose(got + np.array([x, y]), face.landmarks68)
+    assert np.array_equal(image[window.place], 255 - before[window.place])
+    image[window.place] = before[window.place]
+    assert np.array_equal(image, before)
