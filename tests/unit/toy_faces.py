@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,6 +138,9 @@ class ToyAnimator:
         frame = self.image.copy()
         frame[self.place] = (round(float(expression[self.jaw]) * 255), 0, 255)
         return frame
+
+    def twin(self) -> "ToyAnimator":
+        return copy.copy(self)
 
 
 @pytest.fixture

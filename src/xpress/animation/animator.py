@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from xpress.animation.head.cut_out import HeadCutOut
 from xpress.animation.head.head_warp import HeadWarp
 from xpress.animation.openings.anatomy import Anatomy
 from xpress.animation.openings.eye_picture import FaceView, OpenEyes
@@ -23,10 +25,9 @@ from xpress.animation.warping.backward_flow import (
     extend,
     face_grid,
     moving_box,
-    sample,
-    sampling_map,
     vertex_maps,
 )
+from xpress.animation.warping.bands import bands
 from xpress.animation.warping.compositing import (
     Box,
     apply_gain,
@@ -46,6 +47,7 @@ from xpress.animation.warping.relighting import (
     shading_change,
 )
 from xpress.morphable.face_model import LinearFaceModel
+from xpress.once import once
 from xpress.rendering.lighting import spherical_harmonics
 from xpress.rendering.z_buffer import Buffers
 from xpress.structures import FaceParameters
@@ -103,8 +105,21 @@ class FaceAnimator:
         self.timings: defaultdict[str, float] = defaultdict(float)
         self.last_region: Box = (0, 0, 0, 0)
         self._last_maps: Float32[np.ndarray, "R C 3"] | None = None
-        self._head = HeadWarp(model)
-        self._head_known = False
+        self._cut_out: Callable[[], HeadCutOut]
+        self._head: HeadWarp | None = None
+
+    def twin(self) -> FaceAnimator:
+        """Another animator of the same target, for another thread.
+
+        What is known of the model and of the target is shared, but for what a frame is drawn with.
+        """
+        other = copy.copy(self)
+        other._shape = copy.copy(self._shape)
+        other._mouth = None if self._mouth is None else self._mouth.twin()
+        other._painted = copy.copy(self._painted)
+        other.timings = defaultdict(float)
+        other._buffers = other._last_maps = other._head = None
+        return other
 
     def set_target(
         self,
@@ -122,7 +137,7 @@ class FaceAnimator:
         with self._timed("target"):
             parameters = parameters.numpy()
             self._image = image
-            self._head_known = False
+            self._head = None
             self._expression = parameters.expression[0].astype(np.float32)
             self._projection = Projection(parameters)
             self._projected = self._project(parameters, self._projection)
@@ -133,6 +148,8 @@ class FaceAnimator:
             self._bend = self._creases.bend(self._projected, self._normals, self._eye_distance)
             self._illumination = self._light(parameters)
             self._light_luma = luminance_light(self._illumination)
+            given = self.model, image, self._projected, self._projection, self._light_luma
+            self._cut_out = once(lambda: HeadCutOut.of(*given))
             if self._mouth is not None:
                 light = self._mean_light(self._mouth.close_up.vertices)
                 self._mouth.set_target(image, self._projected, light)
@@ -196,11 +213,8 @@ class FaceAnimator:
         if head is None or head.is_still:
             return out
         with self._timed("head"):
-            if not self._head_known:
-                self._head.set_target(
-                    self._image, self._projected, self._projection, self._light_luma
-                )
-                self._head_known = True
+            if self._head is None:
+                self._head = HeadWarp(self._cut_out())
             self._head.turn(out, head, face)
         self.last_region = enclosing(face, self._head.box)
         return out
@@ -270,16 +284,16 @@ class FaceAnimator:
     def _warp(self, maps: Float32[np.ndarray, "R C 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """The grid's box of the target, moved and relit."""
         skin = crop_box(self._image, self._grid.box).copy()
-        x0, y0, x1, y1 = moving_box(maps, self._grid)
-        if x1 > x0 and y1 > y0:
-            maps = self._grid.to_pixels(maps)[y0:y1, x0:x1]
-            corner = self._grid.box[0] + x0, self._grid.box[1] + y0
-            smooth = self._eye_distance >= LARGE
-            interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_CUBIC
-            moved = sample(self._image, sampling_map(maps, corner), interpolation)
+        x0, y0, x1, y1 = box = moving_box(maps, self._grid)
+        smooth = self._eye_distance >= LARGE
+        interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_CUBIC
+        for rows, positions, change in bands(maps, self._grid, box, self._grid.box[:2]):
+            moved = cv2.remap(
+                self._image, *positions, interpolation, borderMode=cv2.BORDER_REPLICATE
+            )
             if self.relight:
-                apply_gain(moved, maps[..., 2])
-            skin[y0:y1, x0:x1] = moved
+                apply_gain(moved, change)
+            skin[y0:y1, x0:x1][rows] = moved
         return skin
 
     def _paint(self, skin, opening: Opening, projected, moved, maps) -> None:

@@ -21,7 +21,7 @@ from xpress.errors import InputError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_DEPTH = 8
+_DEPTH = 4
 _POLL = 0.1
 _ARENA_MAX = -8  # of glibc's mallopt
 _END = object()

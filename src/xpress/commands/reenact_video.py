@@ -98,9 +98,6 @@ class VideoJob(FrameJob):
     def _render(self, driver: Iterator[DriverFrame]) -> Generator[Frame, None, None]:
         """Drawn by several animators, each with the picture it was given last."""
 
-        def make() -> TargetAnimator:
-            return self.reenactor.target_animator(self.options, self._is_photo)
-
         def draw(animator: TargetAnimator, task: _Task) -> Frame:
             if animator.image is not task.image:
                 with self.times.measure("target"):
@@ -110,19 +107,19 @@ class VideoJob(FrameJob):
                 seen = [rested.face for rested in task.faces if rested is not None]
                 return task.time, self.marker(task.image, drawn, seen)
 
-        return self.side_by_side(make, draw, self._tasks(driver))
+        photo = isinstance(self.driven, ImageSource)
+        first = self.reenactor.target_animator(self.options, photo)
+        tasks = self._photo(driver, first) if photo else self._video(driver)
+        return self.side_by_side(first.twin, draw, self._counted(tasks))
 
-    def _tasks(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
-        for task in self._photo(driver) if self._is_photo else self._video(driver):
+    def _counted(self, tasks: Iterator[_Task]) -> Iterator[_Task]:
+        for task in tasks:
             self.missed += not task.driver.detected
             self.still += not any(face is not None for face in task.faces)
             yield task
 
-    @property
-    def _is_photo(self) -> bool:
-        return isinstance(self.driven, ImageSource)
-
-    def _photo(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
+    def _photo(self, driver: Iterator[DriverFrame], animator: TargetAnimator) -> Iterator[_Task]:
+        """One task for each frame of the driver, when the animator has been given the photo."""
         assert isinstance(self.driven, ImageSource)
         image = self.driven.image
         found = self.reenactor.find(image, self.options.face, self.driven.name)
@@ -130,8 +127,9 @@ class VideoJob(FrameJob):
         faces: list[TargetFace | None] = [
             self.reenactor.rested(face, self.options.strength) for face in found
         ]
-        for frame in driver:
-            yield _Task(frame.time, frame, image, faces)
+        with self.times.measure("target"):
+            animator.set(image, faces)
+        return (_Task(frame.time, frame, image, faces) for frame in driver)
 
     def _video(self, driver: Iterator[DriverFrame]) -> Iterator[_Task]:
         with closing(self._playback()) as playback:

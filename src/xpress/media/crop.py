@@ -60,7 +60,7 @@ class Crop:
     def to_image(self, points: np.ndarray) -> np.ndarray:
         """(..., 2) crop pixels to image pixels."""
         matrix = self.matrix
-        return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+        return (points - matrix[:, 2]) @ matrix[:, :2] / self.zoom**2  # a turn's inverse
 
     def cut(self, image: np.ndarray) -> np.ndarray:
         """Sample the crop from an (H, W, 3) image; beyond the border the image is mirrored.

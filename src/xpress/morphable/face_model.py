@@ -225,8 +225,9 @@ class FaceModel(LinearFaceModel):
             arrays[name] = dequantize(arrays[name], arrays.pop(f"{name}_scale"))
         arrays["mean_color"] = arrays["mean_color"].astype(np.float32)
         arrays["triangles"] = arrays["triangles"].astype(np.int64)
-        inner = len(arrays["mean"]) - arrays["color_basis"].shape[1]
-        arrays["color_basis"] = np.pad(arrays["color_basis"], ((0, 0), (0, inner), (0, 0)))
+        colored = arrays["color_basis"]  # of the face alone; the rest takes no memory as long as
+        arrays["color_basis"] = np.zeros((len(colored), len(arrays["mean"]), 3), np.float32)
+        arrays["color_basis"][:, : colored.shape[1]] = colored  # nobody writes there
         return cls(
             **arrays,
             parts={name: MeshPart(**part) for name, part in json.loads(meta["parts"]).items()},

@@ -22,6 +22,7 @@ from xpress.extraction.weight_files import (
     weight_files,
 )
 from xpress.morphable.face_model import FaceModel
+from xpress.once import once
 from xpress.reenactment.target_video import Animator
 
 MOUTHS = ("generator", "model", "none")
@@ -40,8 +41,8 @@ class Pretrained(PretrainedEncoder):
     eyes: EyePainter
 
     def animators(self) -> Callable[[], Animator]:
-        """What makes the animators; they share the generators."""
-        return lambda: animator(self.model, self.mouth, self.eyes)
+        """What makes the animators; they share the generators and what is known of the model."""
+        return twins(self.model, self.mouth, self.eyes)
 
 
 def load_pretrained(
@@ -64,15 +65,20 @@ def load_pretrained(
     return Pretrained(**vars(loaded), mouth=filling, eyes=load_eyes(name, threads))
 
 
-def animator(
+def twins(
     model: FaceModel,
     mouth: Literal["model", "none"] | MouthPainter,
     eyes: EyePainter | None = None,
-) -> Animator:
-    """One that draws faces of the model."""
-    from xpress.animation.animator import FaceAnimator
+) -> Callable[[], Animator]:
+    """What makes animators of the model's faces; the first makes what all share."""
 
-    return FaceAnimator(model, mouth, eyes)
+    @once
+    def first() -> Animator:
+        from xpress.animation.animator import FaceAnimator
+
+        return FaceAnimator(model, mouth, eyes)
+
+    return lambda: first().twin()
 
 
 def load_eyes(name: str | os.PathLike = "default", threads: int = 1) -> EyePainter:

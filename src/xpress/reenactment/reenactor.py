@@ -25,7 +25,7 @@ from xpress.morphable.expression_geometry import ExpressionGeometry
 from xpress.morphable.face_model import LinearFaceModel
 from xpress.morphable.landmarks.face_landmarks import FaceLandmarks
 from xpress.reenactment.options import ReenactmentOptions, without_head
-from xpress.reenactment.pretrained import animator, load_eyes, load_pretrained
+from xpress.reenactment.pretrained import load_eyes, load_pretrained, twins
 from xpress.reenactment.target_video import Animator, TargetAnimator, TargetFace
 from xpress.transfer.driver import DriverFrame, drive
 from xpress.transfer.expression_transfer import ExpressionTransfer
@@ -63,8 +63,7 @@ class Reenactor(FaceReader):
     ) -> None:
         super().__init__(model, extractor, detector, size)
         if animators is None:
-            eyes = load_eyes()
-            animators = lambda: animator(self.model, "model", eyes)  # noqa: E731
+            animators = twins(self.model, "model", load_eyes())
         self.animators = animators
         self.signal_gain = signal_gain
         self.geometry = ExpressionGeometry(FaceLandmarks.of(self.model), model.expression_names)

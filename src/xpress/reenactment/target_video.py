@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -49,6 +50,9 @@ class Animator(Protocol):
         self, expression: Float32[np.ndarray, " Ke"], head: HeadMotion | None = None
     ) -> UInt8[np.ndarray, "H W 3"]:
         """The picture with the face showing that expression, and the head moved."""
+
+    def twin(self) -> Animator:
+        """Another one of the same picture, for another thread."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,14 @@ class TargetAnimator:
                 parameters = window.shifted(rested.face).parameters
                 animator.set_target(window.cut(image), parameters, rested.opened)
                 self._faces.append((animator, rested, window))
+
+    def twin(self) -> TargetAnimator:
+        """Another one of the same picture, for another thread."""
+        other = copy.copy(self)
+        other._animators = [animator.twin() for animator in self._animators]
+        twins = dict(zip(map(id, self._animators), other._animators, strict=True))
+        other._faces = [(twins[id(one)], rested, window) for one, rested, window in self._faces]
+        return other
 
     @property
     def image(self) -> UInt8[np.ndarray, "H W 3"]:

@@ -1,5 +1,7 @@
 """The whole picture half, against rendered faces whose other expressions are known."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from xpress.rendering.normals import vertex_normals
 from xpress.rendering.rasterizers import get_rasterizer
 from xpress.rendering.renderer import render
 from xpress.structures import FaceParameters
+from xpress.transfer.head_motion import HeadMotion
 
 SIZE = 200
 SCALE = 6.0
@@ -237,3 +240,32 @@ def test_stages_are_timed(animator, model):
     animator.render(numbers(activations(model, jawOpen=1)))
     assert {"target", "mesh", "flow", "warp", "eyes", "mouth", "composite"} <= set(animator.timings)
     assert all(seconds > 0 for seconds in animator.timings.values())
+
+
+def test_twins_draw_the_same_frames_at_the_same_time(model):
+    target = face(model)
+    image = picture(model, target)
+    first = FaceAnimator(model, "model")
+    first.set_target(image, target)
+    twins = [first.twin() for _ in range(2)]
+    wanted = []
+    for jaw in (0.2, 0.6, 0.9, 0.4):
+        expression = target.expression[0].numpy().copy()
+        expression[model.expression_names.index("jawOpen")] = jaw
+        wanted.append((expression, HeadMotion(np.array([0.0, jaw / 5, 0.0]), np.zeros(2))))
+    alone = [first.render(*task) for task in wanted]
+    with ThreadPoolExecutor(2) as pool:
+        for drawn in pool.map(lambda twin: [twin.render(*task) for task in 3 * wanted], twins):
+            assert all(map(np.array_equal, drawn, 3 * alone))
+
+
+def test_a_twins_own_target_leaves_the_first_ones(model):
+    target = face(model)
+    image = picture(model, target)
+    first = FaceAnimator(model, "model")
+    first.set_target(image, target)
+    expression = target.expression[0].numpy().copy()
+    expression[model.expression_names.index("jawOpen")] = 0.8
+    before = first.render(expression)
+    first.twin().set_target(np.zeros_like(image), target)
+    assert np.array_equal(first.render(expression), before)

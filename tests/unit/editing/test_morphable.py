@@ -1,5 +1,7 @@
 """The morphable editor hands the animator the right expression."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,9 @@ class Recorder:
         frame = self.image.copy()
         frame[2, 3] = 255
         return frame
+
+    def twin(self):
+        return copy.copy(self)
 
 
 @pytest.fixture

@@ -74,8 +74,6 @@ class Anatomy:
 
     Attributes:
         mean: (V, 3) mean shape.
-        damping: (Ke, V) factor on expression offsets: bone does not move under the eye corners
-            and the bridge of the nose, whatever the blendshapes say.
         moving: (V,) one where expressions are evaluated at all: what is drawn, eyeballs apart.
         skin: (F, 3) triangles whose motion is trusted: the face without neck, ears and nape.
         face: (F, 3) triangles of the whole face part.
@@ -95,7 +93,8 @@ class Anatomy:
         self.mean = mean = model.mean
         marks = model.landmarks68(mean[None])[0]
         self.eye_distance = float(np.linalg.norm(marks[36] - marks[45]))
-        self.damping = _damping(model, mean, marks)
+        blinks = np.array([name.startswith("eyeBlink") for name in model.expression_names])
+        usual, closing = _damping(model, mean, marks)
         self.face = _triangles(model, "face")
         self._trusted = _trusted(mean, marks)
         self.skin = self.face[self._trusted[self.face].all(axis=1)]
@@ -127,7 +126,7 @@ class Anatomy:
         self.blinks = [list(model.expression_names).index(f"eyeBlink_{side}") for side in "LR"]
         self.closing = np.stack(
             [
-                eye.points(model.expression_basis[blink] * self.damping[blink][:, None])
+                eye.points(model.expression_basis[blink] * closing[:, None])
                 for eye, blink in zip(self.eyes, self.blinks, strict=True)
             ]
         )
@@ -141,7 +140,17 @@ class Anatomy:
             # `gaze` turns what is seen; a turned cornea would only poke through the lids.
             part = model.parts[name]
             self.moving[part.vertex_start : part.vertex_stop] = 0
-        self.damping = self.damping * self.moving
+        self._damping = blinks, usual * self.moving, closing * self.moving
+
+    @property
+    def damping(self) -> Float32[np.ndarray, "Ke V"]:
+        """Factor on expression offsets.
+
+        Bone does not move under the eye corners and the bridge of the nose, whatever the
+        blendshapes say. Made anew at each call: it is large, and wanted once.
+        """
+        blinks, usual, closing = self._damping
+        return np.where(blinks[:, None], closing, usual)
 
     def _surroundings(self, model, loop, names, contour, reach) -> Surroundings:
         """Skin within `reach` cm of a loop's box, and the named interior parts near it."""
@@ -173,16 +182,17 @@ def _trusted(mean: np.ndarray, marks: np.ndarray) -> np.ndarray:
     return (mean[:, 1] > line - BELOW_JAW) & (mean[:, 2] > BEHIND_EARS)
 
 
-def _damping(model: FaceModel, mean: np.ndarray, marks: np.ndarray) -> Float32[np.ndarray, "Ke V"]:
-    rigid = [(i, RIGID_CORNER, CORNER_RADIUS) for i in EYE_CORNERS]
+def _damping(
+    model: FaceModel, mean: np.ndarray, marks: np.ndarray
+) -> tuple[Float32[np.ndarray, " V"], Float32[np.ndarray, " V"]]:
+    """Factors on the offsets of most expressions, and of those that close the eyes."""
     bridge = [(i, RIGID_BRIDGE, BRIDGE_RADIUS) for i in NOSE_BRIDGE]
-    blink = [(i, BLINK_CORNER, CORNER_RADIUS) for i in EYE_CORNERS]
-    usual = _hold(mean, marks, rigid + bridge)
-    closing = _hold(mean, marks, blink + bridge)
-    blinks = [name.startswith("eyeBlink") for name in model.expression_names]
-    damping = np.where(np.array(blinks)[:, None], closing, usual)
-    damping[:, model.parts["face"].vertex_stop :] = 1
-    return damping
+    factors = []
+    for floor in (RIGID_CORNER, BLINK_CORNER):
+        factor = _hold(mean, marks, [(i, floor, CORNER_RADIUS) for i in EYE_CORNERS] + bridge)
+        factor[model.parts["face"].vertex_stop :] = 1
+        factors.append(factor)
+    return factors[0], factors[1]
 
 
 def _hold(mean, marks, rigid) -> Float32[np.ndarray, " V"]:

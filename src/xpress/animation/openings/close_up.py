@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import no_type_check
 
@@ -57,6 +58,12 @@ class CloseUp:
         self.part = surroundings.part
         self._chosen = np.empty(len(self.triangles), np.int32)
         self.margins, self.cells = margins, cells
+
+    def twin(self) -> CloseUp:
+        """The same raster, for another thread."""
+        other = copy.copy(self)
+        other._chosen = np.empty_like(self._chosen)
+        return other
 
     def place(self, projected: Float32[np.ndarray, "V 3"]) -> None:
         """Lay the raster around the opening of a target with these vertices."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
-from typing import no_type_check
+from typing import TypeVar, no_type_check
 
 import cv2
 import numpy as np
@@ -25,6 +26,9 @@ FADE = 0.06
 
 SKIN_CHROMA = 12.0
 """Mean spread of the channels (0 to 255) from which a picture counts as coloured."""
+
+
+Same = TypeVar("Same", bound="Opening")
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class Opening:
 
     def __init__(self, close_up: CloseUp) -> None:
         self.close_up = close_up
+
+    def twin(self: Same) -> Same:
+        """The same opening of the same target, for another thread."""
+        other = copy.copy(self)
+        other.close_up = self.close_up.twin()
+        return other
 
     skin: UInt8[np.ndarray, "h w 3"]
     """The target with skin in place of the opening, in pixels of the grid's box."""

@@ -113,20 +113,6 @@ def _push_pull(values: np.ndarray, fixed: np.ndarray) -> None:
     values[~fixed] = guess[~fixed]
 
 
-def sampling_map(
-    flow: Float32[np.ndarray, "H W C"], corner: tuple[int, int]
-) -> Float32[np.ndarray, "H W 2"]:
-    """Absolute source coordinates for `cv2.remap` from a flow in pixels (channels 0 and 1).
-
-    Args:
-        flow: in pixels of a box.
-        corner: column and row of the box's first pixel.
-    """
-    out = np.empty((*flow.shape[:2], 2), np.float32)
-    _add_positions(flow, *corner, out)
-    return out
-
-
 def sample(
     image: UInt8[np.ndarray, "H W 3"],
     points: Float32[np.ndarray, "h w 2"],
@@ -248,12 +234,3 @@ def _moving_box(maps, nothing):
                     y0, y1 = min(y0, row), max(y1, row + 1)
                     break
     return min(x0, x1), min(y0, y1), x1, y1
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _add_positions(flow, x, y, out):
-    for row in range(out.shape[0]):
-        for column in range(out.shape[1]):
-            out[row, column, 0] = flow[row, column, 0] + np.float32(x + column)
-            out[row, column, 1] = flow[row, column, 1] + np.float32(y + row)

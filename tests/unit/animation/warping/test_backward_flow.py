@@ -10,7 +10,6 @@ from xpress.animation.warping.backward_flow import (
     extend,
     face_grid,
     moving_box,
-    sampling_map,
     vertex_maps,
 )
 from xpress.animation.warping.raster import Grid
@@ -57,17 +56,6 @@ def test_a_surface_seen_from_behind_has_no_flow():
         Grid((0, 0, 40, 30), (30, 40)), points, triangles[:, ::-1].copy(), points[:, :2].copy()
     )
     assert not known.any()
-
-
-def test_a_translated_patch_samples_the_translated_picture():
-    import cv2
-
-    image = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
-    flow = np.zeros((20, 30, 2), np.float32)
-    flow[..., 0], flow[..., 1] = 4, -3
-    source = sampling_map(flow, (10, 15))
-    moved = cv2.remap(image, source, None, cv2.INTER_CUBIC)
-    assert np.array_equal(moved, image[12:32, 14:44])
 
 
 def laplace(values: np.ndarray, fixed: np.ndarray) -> np.ndarray:
