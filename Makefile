@@ -16,7 +16,7 @@ $(STAMP): setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: constraints.txt needs Python 3.11 or newer; give PYTHON=<a newer python3>")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/$(PIP_INSTALL) --quiet torch==2.13.0
-	$(BIN)/$(PIP_INSTALL) --quiet --editable '.[dev,docs,export,live,provenance,sweeps]' --constraint constraints.txt
+	$(BIN)/$(PIP_INSTALL) --quiet --editable '.[dev,docs,export,live,provenance,studio,sweeps]' --constraint constraints.txt
 	touch $@
 
 demo: setup

@@ -39,6 +39,7 @@ EXTRAS = {
     "remote": ["gcsfs>=2024.6", "s3fs>=2024.6"],  # packs on s3:// and gs://; https:// needs nothing
     "provenance": ["c2pa-python>=0.38", "cryptography>=43"],
     "pytorch3d": ["pytorch3d>=0.7.5"],
+    "studio": ["fastapi>=0.115", "uvicorn>=0.34", "websockets>=14"],
     "sweeps": [
         "hydra-joblib-launcher>=1.2",
         # the one for Hydra 1.3 and Optuna 4: the release before wants Optuna 2, the next Hydra 1.4
@@ -48,13 +49,16 @@ EXTRAS = {
         "optuna>=4.9,<5",
     ],
     "dev": [
+        "axe-playwright-python>=0.1.4",
         "beartype>=0.20",
         "build>=1.2",
         "cyclonedx-python-lib>=11",
         "defusedxml>=0.7",
+        "httpx2>=2",  # what starlette's test client asks through
         "hypothesis>=6.130",
         "mypy>=1.15",
         "pip-audit>=2.10",
+        "playwright>=1.50",
         "pre-commit>=4",
         "pygltflib>=1.16",
         "pytest>=8.3",
@@ -110,7 +114,7 @@ setup(
             f"assets/**/*.{suffix}"
             for suffix in ("safetensors", "npz", "json", "onnx", "svm", "jpg", "png", "md")
         ]
-        + ["models/*/README.md", "py.typed"],
+        + ["models/*/README.md", "studio/page/*", "py.typed"],
         "xpress.conf": ["*.yaml", "**/*.yaml"],
     },
     include_package_data=False,
@@ -120,6 +124,7 @@ setup(
         "console_scripts": [
             "xpress-train = xpress.cli:train",
             "xpress-infer = xpress.cli:infer",
+            "xpress-studio = xpress.studio.__main__:main",
         ]
     },
 )

@@ -14,7 +14,7 @@ from xpress.commands.output_files import (
     folder_beside,
     new_folders_kept_on_success,
 )
-from xpress.commands.pipeline import progress_bar
+from xpress.commands.pipeline import Progress, frame_progress
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
@@ -52,7 +52,7 @@ def convert(
     face: str | int = "largest",
     smoothing: bool = True,
     overwrite: bool = True,
-    progress: bool = True,
+    progress: Progress = True,
     weights: PathLike | None = None,
     reader: FaceReader | None = None,
 ) -> None:
@@ -67,7 +67,7 @@ def convert(
         face: of a photograph or video, largest or an index from the left.
         smoothing: filter videos over time.
         overwrite: replace an output that exists.
-        progress: show a progress bar.
+        progress: show a progress bar, or tell of every frame, see `Progress`.
         weights: folder of an own encoder, see `FaceReader.from_pretrained`.
         reader: loaded weights; the package's by default.
 
@@ -120,15 +120,15 @@ def _format(output: Path, format: str | None) -> str:
 
 
 def _read(
-    reader: FaceReader, source: FrameSource, face: str | int, smoothing: bool, progress: bool
+    reader: FaceReader, source: FrameSource, face: str | int, smoothing: bool, progress: Progress
 ) -> Performance:
     if isinstance(source, ImageSource):
         return Performance.of_faces(reader.find(source.image, face, source.name)[:1], source.fps)
     track: list[FaceSample | None] = []
-    with progress_bar(source.frame_count, progress) as bar:
-        for _, _, faces in reader.track_faces(source.timed(), face, source.name, smoothing):
+    with frame_progress(source.frame_count, progress) as told:
+        for _, image, faces in reader.track_faces(source.timed(), face, source.name, smoothing):
             track.append(faces[0] if faces else None)
-            bar.update()
+            told(image)
     return Performance.of_faces(track, source.fps)
 
 

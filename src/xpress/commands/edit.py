@@ -13,7 +13,7 @@ from xpress.commands.output_files import (
     check_suffix,
     new_folders_kept_on_success,
 )
-from xpress.commands.pipeline import use_threads
+from xpress.commands.pipeline import Progress, use_threads
 from xpress.editing.action_unit_values import listing, parse_action_units
 from xpress.editing.expression_editor import ExpressionEditor, FaceEdits, Image
 from xpress.errors import InputError
@@ -37,7 +37,7 @@ def edit(
     mouth: str = "generator",
     smoothing: bool = True,
     overwrite: bool = True,
-    progress: bool = True,
+    progress: Progress = True,
     threads: int = 2,
     weights: PathLike | None = None,
     loaded: ExpressionEditor | None = None,
@@ -58,7 +58,7 @@ def edit(
         mouth: what fills a mouth that the morphable editor opens: generator, model or none.
         smoothing: filter videos over time.
         overwrite: replace an output that exists.
-        progress: show a progress bar.
+        progress: show a progress bar, or tell of every frame, see `Progress`.
         threads: frames of a video that are drawn at the same time.
         weights: folder of own networks, see `ExpressionEditor.from_pretrained`.
         loaded: an editor with its weights; made from the options by default.

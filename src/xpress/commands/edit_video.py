@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from xpress.commands.frame_job import Frame, FrameJob
-from xpress.commands.pipeline import prefetch
+from xpress.commands.pipeline import Progress, prefetch
 from xpress.editing.expression_editor import ExpressionEditor, FaceEdits
 from xpress.errors import InputError
 from xpress.extraction.face_sample import FaceSample
@@ -56,7 +56,7 @@ class EditJob(FrameJob):
         self.smoothing = smoothing
         self.without = 0
 
-    def write(self, output: Path, progress: bool) -> None:
+    def write(self, output: Path, progress: Progress) -> None:
         """Run it and print the summary.
 
         Raises:

@@ -11,7 +11,7 @@ from xpress.commands.output_files import (
     new_folders_kept_on_success,
 )
 from xpress.commands.overlay import Overlay
-from xpress.commands.pipeline import StageTimes, use_threads
+from xpress.commands.pipeline import Progress, StageTimes, use_threads
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
@@ -30,7 +30,7 @@ def extract(
     face: str | int = "largest",
     smoothing: bool = True,
     overwrite: bool = True,
-    progress: bool = True,
+    progress: Progress = True,
     weights: PathLike | None = None,
     reader: FaceReader | None = None,
     refine: int = 0,
@@ -45,7 +45,7 @@ def extract(
         face: largest, all, or an index from the left.
         smoothing: filter videos over time.
         overwrite: replace files in the folder.
-        progress: show a progress bar.
+        progress: show a progress bar, or tell of every frame, see `Progress`.
         weights: folder of an own encoder, see `FaceReader.from_pretrained`.
         reader: loaded weights; the package's by default.
         refine: Gauss-Newton steps on a photograph's faces, see `refine.FaceRefiner`.

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from xpress.commands.overlay import Overlay
-from xpress.commands.pipeline import StageTimes, prefetch, progress_bar
+from xpress.commands.pipeline import Progress, StageTimes, frame_progress, prefetch
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
@@ -29,7 +29,7 @@ def extract_video(
     folder: Path,
     face: str | int,
     smoothing: bool,
-    progress: bool,
+    progress: Progress,
     times: StageTimes,
     label: Label | None,
 ) -> list[list[FaceSample | None]]:
@@ -45,7 +45,7 @@ def extract_video(
         writer = stack.enter_context(
             VideoWriter(folder / "overlay.mp4", source.fps, source.size, sound, label=label)
         )
-        bar = stack.enter_context(progress_bar(source.frame_count, progress))
+        told = stack.enter_context(frame_progress(source.frame_count, progress))
         for number, (time, image, faces) in enumerate(extracted):
             tracks += [[None] * number for _ in range(len(faces) - len(tracks))]
             for track, found in zip(tracks, faces, strict=True):
@@ -54,7 +54,7 @@ def extract_video(
                 drawn = overlay(image, [found for found in faces if found is not None])
             with times.measure("encode"):
                 writer.write(drawn, time)
-            bar.update()
+            told(drawn)
     if not any(item is not None for track in tracks for item in track):
         raise InputError(f"{source.name}: no face found in any frame; give one that shows a face")
     return tracks

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from xpress.commands.pipeline import StageTimes, ordered_map, progress_bar
+from xpress.commands.pipeline import Progress, StageTimes, frame_progress, ordered_map
 from xpress.extraction.detection import FaceChoice
 from xpress.media.label import Label
 from xpress.media.sources import FrameSource
@@ -75,7 +75,7 @@ class FrameJob:
         frames: Generator[Frame, None, None],
         leading: FrameSource,
         sounding: FrameSource | None,
-        progress: bool,
+        progress: Progress,
     ) -> int:
         """Write the frames, at least one, and count them.
 
@@ -84,7 +84,7 @@ class FrameJob:
             frames: closed in the end.
             leading: gives the frame rate and, for the progress bar, the number of frames.
             sounding: gives the sound.
-            progress: show a progress bar.
+            progress: show a progress bar, or tell of every frame, see `Progress`.
         """
         count = 0
         with ExitStack() as stack:
@@ -94,12 +94,12 @@ class FrameJob:
             sound = sounding.path if sounding is not None else None
             writer = VideoWriter(output, leading.fps, size, sound, label=self.label)
             stack.enter_context(writer)
-            bar = stack.enter_context(progress_bar(leading.frame_count, progress))
+            told = stack.enter_context(frame_progress(leading.frame_count, progress))
             for time, frame in chain([first], frames):
                 with self.times.measure("encode"):
                     writer.write(frame, time)
                 count += 1
-                bar.update()
+                told(frame)
             self.check(count)
         return count
 

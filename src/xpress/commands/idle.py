@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xpress.commands.pipeline import Progress
 from xpress.commands.reenact import reenact
 from xpress.errors import InputError
 from xpress.media.sources import DEFAULT_FPS, ImageSource, open_source
@@ -28,7 +29,7 @@ def idle(
     seed: int = 0,
     face: str | int = "largest",
     overwrite: bool = True,
-    progress: bool = True,
+    progress: Progress = True,
     threads: int = 2,
     weights: PathLike | None = None,
     reenactor: Reenactor | None = None,

@@ -14,7 +14,7 @@ from xpress.commands.output_files import (
     check_suffix,
     new_folders_kept_on_success,
 )
-from xpress.commands.pipeline import progress_bar, use_threads
+from xpress.commands.pipeline import Progress, frame_progress, use_threads
 from xpress.editing.expression_editor import ExpressionEditor
 from xpress.editing.strip import FPS, face_strip, sweep, times
 from xpress.errors import InputError
@@ -37,7 +37,7 @@ def interpolate(
     face: str | int = "largest",
     mouth: str = "generator",
     overwrite: bool = True,
-    progress: bool = True,
+    progress: Progress = True,
     weights: PathLike | None = None,
     loaded: ExpressionEditor | None = None,
     provenance: Provenance = MARKED,
@@ -57,7 +57,7 @@ def interpolate(
         face: of the target, largest or an index from the left.
         mouth: see `edit`.
         overwrite: replace an output that exists.
-        progress: show a progress bar.
+        progress: show a progress bar, or tell of every frame, see `Progress`.
         weights: see `edit`.
         loaded: see `edit`.
         provenance: how the output is marked.
@@ -107,7 +107,7 @@ def _write_sweep(
     image: np.ndarray,
     steps: Sequence[float],
     moved: Callable[[float], np.ndarray],
-    progress: bool,
+    progress: Progress,
     label: Label | None,
 ) -> None:
     """Write the video; frames that rest on a step are drawn once."""
@@ -115,14 +115,14 @@ def _write_sweep(
     size = (image.shape[1], image.shape[0])
     with (
         VideoWriter(output, FPS, size, label=label) as writer,
-        progress_bar(len(frames), progress) as bar,
+        frame_progress(len(frames), progress) as told,
     ):
         last, drawn = None, image
         for time, step in zip(times(len(frames)), frames, strict=True):
             if step != last:
                 last, drawn = step, moved(step)
             writer.write(drawn, time)
-            bar.update()
+            told(drawn)
 
 
 def _checked_steps(steps: Sequence[float]) -> list[float]:

@@ -11,9 +11,11 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import TypeVar
 
 import cv2
+import numpy as np
 from tqdm import tqdm
 
 from xpress.errors import InputError
@@ -144,11 +146,24 @@ class StageTimes:
         )
 
 
-def progress_bar(total: int | None, shown: bool) -> tqdm:
-    """On stderr, as a context manager."""
+Progress = bool | Callable[[int, int | None, np.ndarray], object]
+"""Whether a bar is shown, or what is told of each frame: how many are done, how many there are as
+far as that is known, and its picture. What that raises ends the work, and nothing is written."""
+
+
+@contextmanager
+def frame_progress(
+    total: int | None, progress: Progress
+) -> Iterator[Callable[[np.ndarray], object]]:
+    """Call what this gives with every frame that is done; a bar goes to stderr."""
+    if callable(progress):
+        numbers = count(1)
+        yield lambda frame: progress(next(numbers), total, frame)
+        return
     # None: shown on a terminal only
-    hidden = None if shown else True
-    return tqdm(total=total, unit="frame", disable=hidden, file=sys.stderr, leave=False)
+    hidden = None if progress else True
+    with tqdm(total=total, unit="frame", disable=hidden, file=sys.stderr, leave=False) as bar:
+        yield lambda _: bar.update()
 
 
 def use_threads(count: int) -> None:

@@ -11,7 +11,7 @@ from xpress.commands.output_files import (
     check_suffix,
     new_folders_kept_on_success,
 )
-from xpress.commands.pipeline import use_threads
+from xpress.commands.pipeline import Progress, use_threads
 from xpress.commands.reenact_video import VideoJob
 from xpress.extraction.face_reader import Image
 from xpress.extraction.face_sample import FaceSample
@@ -38,7 +38,7 @@ def reenact(
     source_neutral: PathLike | None = None,
     smoothing: bool = True,
     overwrite: bool = True,
-    progress: bool = True,
+    progress: Progress = True,
     threads: int = 2,
     weights: PathLike | None = None,
     reenactor: Reenactor | None = None,
@@ -68,7 +68,7 @@ def reenact(
         source_neutral: picture of the source's resting face.
         smoothing: filter videos over time.
         overwrite: replace an output that exists.
-        progress: show a progress bar.
+        progress: show a progress bar, or tell of every frame, see `Progress`.
         threads: frames that are drawn at the same time.
         weights: folder of own networks, see `Reenactor.from_pretrained`.
         reenactor: loaded weights; the package's by default.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from xpress.commands.frame_job import Frame, FrameJob
-from xpress.commands.pipeline import prefetch
+from xpress.commands.pipeline import Progress, prefetch
 from xpress.errors import InputError
 from xpress.extraction.detection import FaceChoice
 from xpress.media.label import Label
@@ -71,7 +71,7 @@ class VideoJob(FrameJob):
         self.missed = 0
         self.still = 0
 
-    def write(self, output: Path, calm: np.ndarray | None, progress: bool) -> None:
+    def write(self, output: Path, calm: np.ndarray | None, progress: Progress) -> None:
         """Run it and print the summary."""
         leading = self.driven if self.driving.frame_count == 1 else self.driving
         sounding = next((s for s in (self.driving, self.driven) if s.has_audio), None)
