@@ -8,7 +8,7 @@ PIP_INSTALL ?= pip install
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo docs test fuzz faults soak lint format bench audit sbom clean
+.PHONY: setup demo docs test test-web fuzz faults soak lint format bench audit sbom clean
 
 setup: $(STAMP)
 
@@ -33,7 +33,11 @@ lint: setup
 	$(BIN)/pytest -q tests/unit/test_layout.py
 
 test: lint
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --ignore tests/web
+
+test-web: setup
+	command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core; }
+	XPRESS_WEB=1 $(BIN)/pytest tests/web
 
 fuzz: setup
 	XPRESS_FUZZ=5000 $(BIN)/pytest -n 2 tests/unit/fuzz

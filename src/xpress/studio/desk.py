@@ -203,16 +203,14 @@ class Desk:
         """Write what is read of a driver as `params.npz`."""
         convert(source, output, progress=_Progress(told), reader=self.reenactor)
 
-    def example(self, output: str, folder: str) -> str:
+    def example(self, output: str, folder: str, told: Callable[..., object]) -> str:
         """Write the clip that moves when the page opens."""
         with as_file(files("xpress") / "assets" / "demo") as demo:
             performance = FaceParameters.load(demo / "performance.npz")
             short = Path(folder) / "example.npz"
             performance[: 25 * EXAMPLE_SECONDS].save(short, fps=np.array([25, 1]))
             options = {"idle": 1.0}
-            return self.reenact(
-                str(short), str(demo / "target.jpg"), output, options, False, lambda **_: None
-            )
+            return self.reenact(str(short), str(demo / "target.jpg"), output, options, False, told)
 
 
 class _Progress:

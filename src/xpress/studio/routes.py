@@ -90,6 +90,12 @@ async def example_clip(session: Session = Mine, studio: Studio = Here) -> Respon
     return FileResponse(studio.clip, media_type="video/mp4")
 
 
+async def example_frame(session: Session = Mine, studio: Studio = Here) -> Response:
+    """Its newest picture while it is being made."""
+    frame = studio.clip_frame
+    return Response(frame, media_type="image/jpeg", status_code=200 if frame else 204)
+
+
 async def upload(
     name: str, request: Request, session: Session = Mine, studio: Studio = Here
 ) -> dict[str, Any]:
@@ -251,6 +257,7 @@ ROUTES: tuple[tuple[str, Any, str], ...] = (
     (f"{_MINE}/stay", stay, "POST"),
     (f"{_MINE}/examples", examples, "GET"),
     (f"{_MINE}/examples/clip", example_clip, "GET"),
+    (f"{_MINE}/examples/frame", example_frame, "GET"),
     (f"{_MINE}/files", upload, "POST"),
     (f"{_MINE}/files/{{id}}", download, "GET"),
     (f"{_MINE}/files/{{id}}", remove, "DELETE"),

@@ -30,6 +30,8 @@ class Studio:
         root: folder of all temporary files.
         desk: answers what does not take long.
         jobs: does what does.
+        clip: what moves when a page opens, once it is made.
+        clip_frame: JPEG, the newest picture of it while it is being made.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -49,6 +51,7 @@ class Studio:
         self.jobs = Jobs(self.bench)
         self.sessions = Sessions(self.root, self.examples, self.jobs.close)
         self.clip = self.root / "example.mp4"
+        self.clip_frame = b""
         self._tasks: list[asyncio.Task] = []
 
     async def start(self) -> None:
@@ -83,7 +86,10 @@ class Studio:
     async def _make_clip(self) -> None:
         with suppress(WorkerDied, Busy, InputError):
             arguments = {"output": str(self.clip), "folder": str(self.root)}
-            await self.bench("example", arguments, limit=180.0)
+            await self.bench("example", arguments, self._hear, limit=180.0)
+
+    def _hear(self, news: dict[str, Any]) -> None:
+        self.clip_frame = news["frame"]
 
     async def _expire(self) -> None:
         while True:

@@ -48,6 +48,7 @@ class Worker:
         self._root, self._bound, self._waiting = root, waiting, 0
         self._lock = asyncio.Lock()
         self._cancelled: set[object] = set()
+        self._closed = False
         self._start()
 
     async def __call__(
@@ -79,7 +80,9 @@ class Worker:
         try:
             async with self._lock:
                 work = asyncio.to_thread(self._exchange, name, arguments, told, limit, ticket)
-                return await asyncio.shield(asyncio.create_task(work))
+                task = asyncio.create_task(work)
+                task.add_done_callback(lambda done: done.cancelled() or done.exception())
+                return await asyncio.shield(task)  # the thread goes on whoever stops waiting
         finally:
             self._waiting -= 1
             self._cancelled.discard(ticket)
@@ -89,7 +92,11 @@ class Worker:
         self._cancelled.add(ticket)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process for good."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
         self._connection.close()
         self._process.terminate()
         self._process.join(PATIENCE)
@@ -128,8 +135,9 @@ class Worker:
                 if time.monotonic() > end:
                     raise EOFError
         except (EOFError, OSError) as error:
-            self.close()
-            self._start()
+            self._end()
+            if not self._closed:
+                self._start()
             raise Cancelled if asked else WorkerDied from error
 
 

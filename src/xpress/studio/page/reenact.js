@@ -47,11 +47,13 @@ function working(state, frame) {
   const place = state.state === "waiting" ? `Place ${state.place} in the queue` : state.done ? "" : "Looking at the faces …";
   const count = state.done ? `Frame ${state.done}${state.total ? ` of ${state.total}` : ""}, ${(state.seconds / state.done * 1000).toFixed(0)} ms each` : "";
   $("#move-status").textContent = place || count;
-  if (state.done) {
-    const shown = $("#result-view img.live") ?? make("img", { className: "live", alt: "The newest frame of the result" });
-    if (!shown.isConnected) view("result-view", shown);
-    shown.src = frame;
-  }
+  if (state.done) showFrame(frame);
+}
+
+function showFrame(place) {
+  const shown = $("#result-view img.live") ?? make("img", { className: "live", alt: "The newest frame of the result" });
+  if (!shown.isConnected) view("result-view", shown);
+  shown.src = place;
 }
 
 async function move() {
@@ -111,7 +113,7 @@ async function saveRecording() {
 }
 
 async function showExample() {
-  for (let attempt = 0; attempt < 120 && !running; attempt++) {
+  for (let attempt = 0; attempt < 400 && !running; attempt++) {
     const found = await askJson("examples").catch(() => null);
     if (found?.clip) {
       if (running) return;
@@ -119,7 +121,13 @@ async function showExample() {
       say($("#move-message"), "This is the example. Drop your own face or movement, or press the button.");
       return;
     }
-    await new Promise((done) => setTimeout(done, 500));
+    const picture = still.matches ? null : await ask("examples/frame").then((answer) => answer.status === 200 && answer.blob(), () => null);
+    if (picture && !running) {
+      const old = $("#result-view img.live")?.src;
+      showFrame(URL.createObjectURL(picture));
+      if (old) URL.revokeObjectURL(old);
+    }
+    await new Promise((done) => setTimeout(done, 200));
   }
 }
 
