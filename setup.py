@@ -35,6 +35,7 @@ CORE = [
 EXTRAS = {
     "docs": ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.30"],
     "export": ["onnx>=1.17", "onnxscript>=0.3"],
+    "face_models": ["h5py>=3.11", "pygltflib>=1.16"],
     "live": ["pygame-ce>=2.5", "python-osc>=1.9", "pyvirtualcam>=0.12"],
     "remote": ["gcsfs>=2024.6", "s3fs>=2024.6"],  # packs on s3:// and gs://; https:// needs nothing
     "provenance": ["c2pa-python>=0.38", "cryptography>=43"],
@@ -55,6 +56,7 @@ EXTRAS = {
         "cyclonedx-python-lib>=11",
         "defusedxml>=0.7",
         "httpx2>=2",  # what starlette's test client asks through
+        "h5py>=3.11",
         "hypothesis>=6.130",
         "mypy>=1.15",
         "pip-audit>=2.10",

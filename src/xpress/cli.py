@@ -32,6 +32,8 @@ def train() -> None:
 def run_infer(config: DictConfig) -> None:
     """Call the function behind the chosen task with the options that it takes."""
     job: Any = OmegaConf.to_container(config.job, resolve=True, enum_to_str=True)
+    if "weights" in job:
+        job["weights"] = configuration.weights_with_face_model(config, job["weights"])
     if "provenance" in job:
         from xpress.provenance.provenance import Provenance
 

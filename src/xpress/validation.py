@@ -19,6 +19,7 @@ from omegaconf.errors import InterpolationKeyError, InterpolationResolutionError
 from pydantic import ConfigDict, NonNegativeInt, PydanticUserError, TypeAdapter, ValidationError
 
 from xpress.errors import InputError
+from xpress.face_models.options import MorphableOptions
 
 GROUPS = ("paths", "data", "model", "callbacks", "logger", "trainer")
 
@@ -51,6 +52,7 @@ class TrainOptions:
     seed: NonNegativeInt
     ddp_strategy: str
     monitor: Monitor
+    morphable: MorphableOptions
 
 
 def check_training(config: DictConfig) -> None:

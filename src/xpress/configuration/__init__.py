@@ -9,6 +9,7 @@ from xpress.configuration.composition import (
     quote_paths,
     tasks,
 )
+from xpress.configuration.face_model import train_with_face_model, weights_with_face_model
 from xpress.configuration.messages import explain
 
 __all__ = [
@@ -22,4 +23,6 @@ __all__ = [
     "explain",
     "quote_paths",
     "tasks",
+    "train_with_face_model",
+    "weights_with_face_model",
 ]

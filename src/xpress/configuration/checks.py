@@ -122,6 +122,8 @@ def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
 
         return check_training(config)
     taken = taken_options(config)
+    if "weights" in taken:
+        taken.append("morphable")
     for name in (override.key_or_group for override in parsed(overrides)):
         if name.partition(".")[0] not in (*taken, *_ROUTING):
             raise InputError(

@@ -30,6 +30,8 @@ _PATH_OPTIONS = (
     "export",
     "certificate",
     "signing_key",
+    "morphable.path",
+    "morphable.landmarks",
 )
 
 OmegaConf.register_new_resolver("optuna_direction", {"min": "minimize", "max": "maximize"}.get)

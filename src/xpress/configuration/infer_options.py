@@ -9,6 +9,8 @@ from typing import Any, Optional
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from xpress.face_models.options import MorphableOptions
+
 
 class Motion(Enum):
     """How the source's expression reaches the target."""
@@ -96,6 +98,7 @@ class InferOptions:
         format: of a converted performance: params, live_link, open_face, gltf or obj; by the
             output's suffix without it.
         refine: Gauss-Newton steps that improve a photograph's face parameters.
+        morphable: another face model, as morphable=bfm2019 morphable.path=model2019_face12.h5.
         weights: folder of own networks that `train … export=DIR` has written; what it lacks, and
             all without it, comes from the package.
         mark: outputs say in their metadata that they are synthetic.
@@ -129,6 +132,7 @@ class InferOptions:
     threads: int = field(default=2)
     format: Optional[RecordingFormat] = None  # noqa: UP045
     refine: int = 0
+    morphable: MorphableOptions = field(default_factory=MorphableOptions)
     weights: Optional[str] = None  # noqa: UP045
     mark: bool = True
     watermark: bool = False

@@ -16,6 +16,7 @@ from xpress.errors import InputError
 from xpress.extraction.eye_reader import EyeReader
 from xpress.extraction.face_sample import FaceSample, turn_light, turn_rotation, upright_crop
 from xpress.extraction.onnx_sessions import open_session
+from xpress.face_models.conversion import ModelConversion
 from xpress.media.crop import Crop
 from xpress.models.face_autoencoder.code import CodeLayout, sigmoid
 from xpress.morphable.landmarks.face_landmarks import LinearLandmarks
@@ -86,18 +87,25 @@ class CodeDecoder:
     Args:
         layout: of the code.
         model: the face model reduced to its landmarks.
+        conversion: from the face model that the code is of, where that is another one.
     """
 
-    def __init__(self, layout: CodeLayout, model: LinearLandmarks) -> None:
-        self.layout = layout
+    def __init__(
+        self,
+        layout: CodeLayout,
+        model: LinearLandmarks,
+        conversion: ModelConversion | None = None,
+    ) -> None:
+        self.layout, self._conversion = layout, conversion
         marks = model.numpy()
         self._mean = marks.mean
         bases = (marks.identity_basis, marks.expression_basis)
         self._bases = tuple(b.reshape(len(b), -1) for b in bases)
-        if (layout.identity, layout.expression) != tuple(map(len, bases)):
+        sizes = tuple(map(len, bases)) if conversion is None else conversion.source_sizes[:2]
+        if (layout.identity, layout.expression) != sizes:
             raise InputError(
                 f"the encoder gives {layout.identity} identity and {layout.expression} expression "
-                f"coefficients, the face model takes {len(bases[0])} and {len(bases[1])}; "
+                f"coefficients, the face model takes {sizes[0]} and {sizes[1]}; "
                 "use the pair that was trained together"
             )
 
@@ -106,6 +114,10 @@ class CodeDecoder:
         codes = code[None].astype(np.float64)
         in_crop = {name: values[0] for name, values in vars(self.layout.parameters(codes)).items()}
         identity, expression = in_crop["identity"], in_crop["expression"]
+        color = in_crop["color"]
+        if self._conversion is not None:
+            identity = self._conversion.identity(identity)
+            color = self._conversion.color(color)
         rotation, light = in_crop["rotation"], in_crop["illumination"]
         if crop.angle:
             rotation, light = turn_rotation(rotation, crop.angle), turn_light(light, crop.angle)
@@ -115,7 +127,7 @@ class CodeDecoder:
         return FaceSample(
             identity=identity,
             expression=expression,
-            color=in_crop["color"],
+            color=color,
             illumination=light,
             rotation=rotation,
             translation=translation,

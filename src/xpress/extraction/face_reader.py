@@ -25,6 +25,7 @@ from xpress.extraction.face_sample import FaceSample, Timed
 from xpress.extraction.one_euro_filter import FaceFilter
 from xpress.extraction.tracking import PRESENT, THOROUGH_EVERY, FaceTracker, track_all
 from xpress.extraction.weight_files import ENCODER, EYE_LANDMARKS, MODEL, check_used, weight_files
+from xpress.face_models.conversion import ModelConversion
 from xpress.media.images import as_rgb, read_image
 from xpress.morphable.action_units import ActionUnits
 from xpress.morphable.face_model import FaceModel, LinearFaceModel
@@ -65,11 +66,13 @@ def load_encoder(name: str | os.PathLike = "default", threads: int = 1) -> Pretr
         own = MODEL in found.own
         model = FaceModel.load(found[MODEL]) if own else FaceModel.default()
         marks = FaceLandmarks.of(model)
+        other = own and ENCODER not in found.own
+        conversion = ModelConversion(FaceModel.default(), model) if other else None
         eyes = None
         if found.has(EYE_LANDMARKS):
             landmarker = EyeLandmarkSession(found[EYE_LANDMARKS], threads)
             eyes = EyeReader(landmarker, marks, model.expression_names)
-    extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, marks), eyes)
+    extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, marks, conversion), eyes)
     return PretrainedEncoder(model, encoder, extractor)
 
 

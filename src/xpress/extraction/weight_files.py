@@ -51,7 +51,8 @@ def weight_files(name: str | os.PathLike = "default") -> Iterator[WeightFiles]:
     Args:
         name: `default` for the weights in the package; a folder that `train.py … export=DIR` has
             written: an encoder, with its face model where that is another than the package's, a
-            mouth or eye generator, an editor, or all; or the `.safetensors` file of
+            mouth or eye generator, an editor, or all; a face model alone, for which the package's
+            encoder reads; or the `.safetensors` file of
             `export=NAME.safetensors`, with the two beside it. What is lacking comes from the
             package.
 
@@ -121,17 +122,13 @@ def _own_files(given: Path) -> dict[str, Path]:
         for name in NETWORKS
         if (given / name).exists() or (given / name).with_suffix(".json").exists()
     }
+    if (given / MODEL).exists():
+        found[MODEL] = given / MODEL
     if not found:
         raise InputError(
-            f"{given}: holds none of {', '.join(NETWORKS)}; give a folder that "
+            f"{given}: holds none of {', '.join((*NETWORKS, MODEL))}; give a folder that "
             "train.py … export=DIR wrote"
         )
-    if (given / MODEL).exists():
-        if ENCODER not in found:
-            raise InputError(
-                f"{given}: {MODEL} without the {ENCODER} that was trained with it; put both there"
-            )
-        found[MODEL] = given / MODEL
     return found
 
 

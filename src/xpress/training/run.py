@@ -55,6 +55,7 @@ def run_train(config: DictConfig) -> float | None:
         record = read_checkpoint_quickly(checkpoint).get(KEY)
         config = with_settings(config, record, _overrides(), checkpoint)
         configuration.check("train", config, [])
+    configuration.train_with_face_model(config)
 
     from pytorch_lightning import seed_everything
 

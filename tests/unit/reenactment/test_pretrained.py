@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from xpress.animation.animator import FaceAnimator
 from xpress.animation.openings.mouth_generator import MouthGeneratorSession
 from xpress.errors import InputError
+from xpress.morphable.face_model import FaceModel
 from xpress.reenactment.pretrained import load_pretrained
 from xpress.reenactment.reenactor import Reenactor
 
@@ -87,8 +89,9 @@ def test_bad_folders_are_named(own, tmp_path_factory):
         Reenactor.from_pretrained(empty)
     with pytest.raises(InputError, match="mouth=teeth: choose generator, model or none"):
         Reenactor.from_pretrained(mouth="teeth")
-    shutil.copy(str(ASSETS / "morphable.safetensors"), own)
-    with pytest.raises(InputError, match=r"without the encoder\.onnx"):
+    model = FaceModel.default()
+    replace(model, triangles=model.triangles[::-1].copy()).save(own / "morphable.safetensors")
+    with pytest.raises(InputError, match=r"mesh of its own, so it needs an encoder of its own"):
         Reenactor.from_pretrained(own)
     (own / "morphable.safetensors").unlink()
     (own / "mouth.json").unlink()
