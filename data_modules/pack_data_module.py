@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -18,7 +19,10 @@ from xpress.data_modules.streaming.stream import RowStream, StreamLoader
 
 from xpress.errors import InputError
 from xpress.packs.media_files import is_media
+from xpress.packs.prepared import TRAIN, splits_of
 from xpress.packs.shards import source_name
+from xpress.preparation.faces.prepare import kept_pack
+from xpress.preparation.faces.settings import PrepareSettings
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +51,7 @@ class PackDataModule(LightningDataModule):
     that the `val` packs choose nothing; `trainer.validate` runs on `val`, `trainer.test` on `test`,
     one loader a pack in the order of `val_names` and `test_names`.
 
-    A subclass gives `setup_fit` and `evaluation_set`, and `made_pack` where it takes media.
+    A subclass gives `setup_fit` and `evaluation_set`.
 
     Args:
         train: packs, see `xpress.packs`.
@@ -56,15 +60,18 @@ class PackDataModule(LightningDataModule):
         batch_size: of training; evaluation uses the same.
         num_workers: processes of the training loader; evaluation uses none, it is cheap.
         holdout: share of the people in `train` left out for validation while fitting, by a hash
-            of their name.
+            of their name; packs with a column `split` say themselves who is left out.
         pack_weights: multiplies how often rows of entries of `train` are drawn, by the entry's
             name (by one where not named) or one for each.
+        pack_folder: where packs that are made of videos and pictures are kept.
+        pack_every: each how manieth frame of a video they take.
         pin_memory: page-locked batches, for a GPU.
         seed: of the sampler and the augmentation.
     """
 
     validate_on = "holdout"
     start_worker: Callable[[int], None] | None = None
+    pack_settings: PrepareSettings
 
     def __init__(
         self,
@@ -76,6 +83,8 @@ class PackDataModule(LightningDataModule):
         num_workers: int,
         holdout: float,
         pack_weights: PackWeights | None = None,
+        pack_folder: Path = "logs/packs",
+        pack_every: int = 5,
         pin_memory: bool = False,
         seed: int = 0,
     ) -> None:
@@ -86,6 +95,8 @@ class PackDataModule(LightningDataModule):
         self.pack_weights = _weights_of(pack_weights or {}, list(self.paths["train"]))
         self.batch_size, self.num_workers, self.pin_memory = batch_size, num_workers, pin_memory
         self.holdout, self.seed = holdout, seed
+        self.pack_folder = pack_folder
+        self.pack_settings = PrepareSettings(every=pack_every)
         self.train_set: Any = None
         self.eval_sets: dict[str, dict[str, Any]] = {}
         self.sampler: Callable[[int, int], ResumableSampler] | None = None
@@ -101,7 +112,16 @@ class PackDataModule(LightningDataModule):
 
     def made_pack(self, path: Path) -> Path:
         """The pack of a folder of videos and pictures, made if that was not done before."""
-        return path
+        return kept_pack(path, self.pack_folder, self.pack_settings)
+
+    def who_is_held_out(self) -> Callable[[list[str]], Bool[np.ndarray, " N"]] | None:
+        """Takes people of `train`, gives (N,) who is held out; None: nobody."""
+        if not self.holdout:
+            return None
+        splits: dict[str, str] = {}
+        for path in self.paths["train"].values():
+            splits |= splits_of(path)
+        return partial(held_out, share=self.holdout, splits=splits)
 
     @property
     def val_names(self) -> list[str]:
@@ -192,7 +212,7 @@ class PackDataModule(LightningDataModule):
         kept, held, weights = [], [], [np.zeros(0)]
         for path, scale in zip(self.paths["train"].values(), self.pack_weights, strict=True):
             rows = read(path)
-            out = held_out(rows.people, self.holdout)
+            out = held_out(rows.people, self.holdout, splits_of(path))
             held += [rows.select(np.flatnonzero(out))] if out.any() else []
             kept += [rows.select(np.flatnonzero(~out))] if not out.all() else []
             weights.append(np.full(int((~out).sum()), scale))
@@ -238,15 +258,26 @@ class PackDataModule(LightningDataModule):
         return batch.finish() if isinstance(batch, RawBatch) else batch
 
 
-def held_out(people: Sequence[str], share: float) -> Bool[np.ndarray, " N"]:
-    """Which rows belong to held-out people, by a hash of the name.
+def held_out(
+    people: Sequence[str], share: float, splits: Mapping[str, str] | None = None
+) -> Bool[np.ndarray, " N"]:
+    """Which rows belong to held-out people: as their pack says, else by a hash of the name.
 
     The same person is held out in every pack and every run.
+
+    Args:
+        people: of the rows.
+        share: of the people; 0 holds nobody out.
+        splits: see `prepared.splits_of`.
     """
-    chosen = {
-        name: int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) < share * 2**64
-        for name in set(people)
-    }
+
+    def is_out(name: str) -> bool:
+        if splits and name in splits:
+            return share > 0 and splits[name] != TRAIN
+        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+        return int.from_bytes(digest) < share * 2**64
+
+    chosen = {name: is_out(name) for name in set(people)}
     return np.array([chosen[name] for name in people], bool)
 
 

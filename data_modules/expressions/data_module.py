@@ -15,13 +15,13 @@ from xpress.data_modules.expressions.dataset import (
     ExpressionDataset,
 )
 from xpress.data_modules.expressions.rows import ExpressionRows, load_rows, read_units
-from xpress.data_modules.pack_data_module import PackDataModule, Paths, held_out
+from xpress.data_modules.pack_data_module import PackDataModule, Paths
 from xpress.data_modules.sampling import FaceSampler
 
 from xpress.errors import InputError
 from xpress.packs.edit_pairs import PairRows, load_pairs
 from xpress.packs.expression_balance import expression_weights
-from xpress.preparation.face_packs import FacePackSettings, made_face_pack
+from xpress.preparation.faces.settings import PrepareSettings
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,9 @@ class ExpressionDataModule(PackDataModule):
         epoch_size: rows of a training epoch, the teacher's included; by default one for each
             face of `train`.
         cache: "auto", "decoded" or "encoded", see `pixels.load_pixels`.
-        cache_folder: keeps action units, and packs made of videos and pictures.
+        cache_folder: keeps action units.
+        pack_folder: see `PackDataModule`.
+        pack_every: likewise.
         encoder: weights of the encoder that reads action units, see `load_pretrained`.
         pin_memory: page-locked batches, for a GPU.
         seed: of the sampler, the augmentation and all wanted action units.
@@ -78,6 +80,8 @@ class ExpressionDataModule(PackDataModule):
         epoch_size: int | None = None,
         cache: str = "auto",
         cache_folder: str | os.PathLike = "logs/action_units",
+        pack_folder: str | os.PathLike = "logs/packs",
+        pack_every: int = 5,
         encoder: str | os.PathLike = "default",
         pin_memory: bool = False,
         seed: int = 0,
@@ -89,11 +93,14 @@ class ExpressionDataModule(PackDataModule):
             batch_size=batch_size,
             num_workers=num_workers,
             holdout=holdout,
+            pack_folder=pack_folder,
+            pack_every=pack_every,
             pin_memory=pin_memory,
             seed=seed,
         )
         if not 0 <= teacher_ratio <= 1 or not 0 <= noise <= 1:
             raise InputError("data: give teacher_ratio and noise between 0 and 1")
+        self.pack_settings = PrepareSettings(every=pack_every, weights=os.fspath(encoder))
         self.image_size, self.color_only, self.noise = image_size, color_only, noise
         self.balance, self.epoch_size = balance, epoch_size
         self.teacher, self.teacher_ratio = teacher, teacher_ratio if teacher else 0.0
@@ -105,11 +112,6 @@ class ExpressionDataModule(PackDataModule):
         super().prepare_data()
         for path in self.paths["train" if self.fitting else "test"].values():
             read_units(path, self.cache_folder, self.encoder)
-
-    def made_pack(self, path: str | os.PathLike) -> str | os.PathLike:
-        """The pack of a folder of videos and pictures."""
-        settings = FacePackSettings(weights=os.fspath(self.encoder))
-        return made_face_pack(path, self.cache_folder, settings)
 
     def evaluation_set(self, path: str | os.PathLike) -> ExpressionDataset:
         """Canonical crops of a pack."""
@@ -143,7 +145,10 @@ class ExpressionDataModule(PackDataModule):
         if self.teacher is None:
             return None
         pairs = load_pairs(self.teacher, self.cache)
-        out = held_out(pairs.records.people, self.holdout)
+        is_out = self.who_is_held_out()
+        if is_out is None:
+            return pairs
+        out = is_out(pairs.records.people)
         if out.all():
             raise InputError(f"{self.teacher}: all its people are held out; make more pairs")
         return pairs.select(~out)

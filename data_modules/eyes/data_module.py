@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ class EyesDataModule(PackDataModule):
     """Batches of `EyeBatch`; evaluation tells every set apart by `KINDS`.
 
     Args:
-        train: packs of eyes or faces, see `rows.read_eyes`.
+        train: packs of eyes or faces, see `rows.read_eyes`, or folders of videos and pictures.
         val: the same for validation, named by key or by file stem.
         test: the same for testing; `val` where empty.
         batch_size: of training; evaluation uses the same.
@@ -31,6 +32,8 @@ class EyesDataModule(PackDataModule):
         least_width: of eyes that are cut out of faces, pixels.
         closed_more: how much more often a shut eye is wanted than an open one.
         pack_weights: see `PackDataModule`.
+        pack_folder: likewise.
+        pack_every: likewise.
         augment: how training pairs vary.
         pairs: of each kind in evaluation, at most.
         pin_memory: page-locked batches, for a GPU.
@@ -48,6 +51,8 @@ class EyesDataModule(PackDataModule):
         least_width: float = 14.0,
         closed_more: float = 2.0,
         pack_weights: PackWeights | None = None,
+        pack_folder: str | os.PathLike = "logs/packs",
+        pack_every: int = 5,
         augment: EyeAugment | None = None,
         pairs: PositiveInt = 400,
         pin_memory: bool = False,
@@ -61,6 +66,8 @@ class EyesDataModule(PackDataModule):
             num_workers=num_workers,
             holdout=holdout,
             pack_weights=pack_weights,
+            pack_folder=pack_folder,
+            pack_every=pack_every,
             pin_memory=pin_memory,
             seed=seed,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pydantic import NonNegativeInt, PositiveInt
@@ -20,7 +21,7 @@ class EyeLandmarksDataModule(EyesDataModule):
     """Batches of `EyeLandmarkBatch`; splits as `EyesDataModule`, one set a pack.
 
     Args:
-        train: packs of eyes or faces, see `rows.read_eyes`.
+        train: packs of eyes or faces, see `rows.read_eyes`, or folders of videos and pictures.
         val: the same for validation, named by key or by file stem.
         test: the same for testing; `val` where empty.
         batch_size: of training; evaluation uses the same.
@@ -30,6 +31,8 @@ class EyeLandmarksDataModule(EyesDataModule):
         least_width: of eyes that are cut out of faces, pixels.
         closed_more: how much more often a shut eye is wanted than an open one.
         pack_weights: see `PackDataModule`.
+        pack_folder: likewise.
+        pack_every: likewise.
         augment: how training crops vary.
         pin_memory: page-locked batches, for a GPU.
         seed: of the sampler and the augmentation.
@@ -46,6 +49,8 @@ class EyeLandmarksDataModule(EyesDataModule):
         least_width: float = 14.0,
         closed_more: float = 1.5,
         pack_weights: PackWeights | None = None,
+        pack_folder: str | os.PathLike = "logs/packs",
+        pack_every: int = 5,
         augment: EyeCropAugment | None = None,
         pin_memory: bool = False,
         seed: int = 0,
@@ -60,6 +65,8 @@ class EyeLandmarksDataModule(EyesDataModule):
             least_width=least_width,
             closed_more=closed_more,
             pack_weights=pack_weights,
+            pack_folder=pack_folder,
+            pack_every=pack_every,
             pin_memory=pin_memory,
             seed=seed,
         )

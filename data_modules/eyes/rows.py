@@ -20,6 +20,8 @@ from xpress.packs.records import decode
 
 COLUMNS = ("image", "lids", "iris", "side", "clip", "identity")
 """Of an eye pack."""
+EYE_CROPS = ("right_eye", "left_eye")
+"""Columns of packs that have crops of both eyes, each with image, lids and iris."""
 ROOM = 1.1
 """What is cut out of a face on each side of an eye's middle, over the eye's width."""
 
@@ -70,7 +72,8 @@ def read_eyes(path: str | os.PathLike, least_width: float = 14.0) -> EyeRows:
     """Read a pack of eyes or of faces.
 
     Args:
-        path: `.parquet` with `COLUMNS`, or faces with contours; see `readers.read_records`.
+        path: `.parquet` with `COLUMNS`, faces with crops of their eyes (`EYE_CROPS`), or with
+            contours; see `readers.read_records`.
         least_width: of eyes in faces, pixels between their corners; smaller ones are left out.
 
     Raises:
@@ -79,8 +82,11 @@ def read_eyes(path: str | os.PathLike, least_width: float = 14.0) -> EyeRows:
     local = Path(path)
     if local.suffix == ".parquet" and local.is_file():
         try:
-            if "lids" in pq.read_schema(local).names:
+            names = pq.read_schema(local).names
+            if "lids" in names:
                 return _eye_pack(local)
+            if all(crop in names for crop in EYE_CROPS):
+                return _eye_crops(local, least_width)
         except (OSError, pa.ArrowInvalid) as error:
             raise InputError(f"{path}: not a Parquet file that can be read ({error})") from error
     return _eyes_of_faces(path, least_width)
@@ -103,6 +109,29 @@ def _eye_pack(path: Path) -> EyeRows:
         left,
         np.unique(eyes, return_inverse=True)[1],
         np.array(table["identity"]),
+    )
+
+
+def _eye_crops(path: Path, least_width: float) -> EyeRows:
+    table = pq.read_table(path, columns=["identity", *EYE_CROPS]).to_pylist()
+    found = [
+        (row["identity"] or "", side, row[name], np.reshape(row[name]["lids"], (16, 2)))
+        for row in table
+        for side, name in enumerate(EYE_CROPS)
+        if row[name] is not None
+    ]
+    found = [item for item in found if np.linalg.norm(item[3][8] - item[3][0]) >= least_width]
+    if not found:
+        raise InputError(f"{path}: no eye of {least_width:g} pixels or more; give larger faces")
+    people, sides, crops, lids = zip(*found, strict=True)
+    eyes = [f"{who}/{side}" for who, side in zip(people, sides, strict=True)]
+    return EyeRows(
+        [decode(crop["image"]) for crop in crops],
+        np.stack(lids).astype(np.float32),
+        np.array([crop["iris"] for crop in crops], np.float32).reshape(-1, 5, 2),
+        np.array(sides) == 1,
+        np.unique(eyes, return_inverse=True)[1],
+        np.array(people),
     )
 
 

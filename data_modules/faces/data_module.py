@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,7 +16,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from xpress.data_modules.augment import Augment
 from xpress.data_modules.faces.dataset import FaceDataset, FaceSource, seed_worker
 from xpress.data_modules.faces.streams import FaceMaker, FaceStreams
-from xpress.data_modules.pack_data_module import PackDataModule, PackWeights, Paths, held_out
+from xpress.data_modules.pack_data_module import PackDataModule, PackWeights, Paths
 from xpress.data_modules.sampling import FaceSampler
 from xpress.data_modules.streaming.groups import RowGroup, groups_to_stream
 from xpress.data_modules.streaming.stream import RowStream
@@ -55,7 +56,8 @@ class LandmarkFacesDataModule(PackDataModule):
     Who iterates a loader by hand calls `raw.finish()`.
 
     Args:
-        train: packs, CSV files or folders (see `xpress.packs`).
+        train: packs, CSV files or folders (see `xpress.packs`), or folders of videos and pictures,
+            of which packs are made.
         val: the same for validation, named by key or by file stem.
         test: the same for testing; `val` where empty.
         image_size: pixels of the square crop.
@@ -71,6 +73,8 @@ class LandmarkFacesDataModule(PackDataModule):
         augment: how training crops vary.
         balance: draw rare expressions up to six times as often.
         pack_weights: see `PackDataModule`.
+        pack_folder: likewise.
+        pack_every: likewise.
         synthetic: rendered faces to mix in.
         synthetic_ratio: their share of every training batch.
         epoch_size: rows of a training epoch, synthetic ones included.
@@ -98,6 +102,8 @@ class LandmarkFacesDataModule(PackDataModule):
         augment: Augment | None = None,
         balance: bool = True,
         pack_weights: PackWeights | None = None,
+        pack_folder: str | os.PathLike = "logs/packs",
+        pack_every: int = 5,
         synthetic: SyntheticSource | None = None,
         synthetic_ratio: float = 0.25,
         epoch_size: int | None = None,
@@ -115,6 +121,8 @@ class LandmarkFacesDataModule(PackDataModule):
             num_workers=num_workers,
             holdout=holdout,
             pack_weights=pack_weights,
+            pack_folder=pack_folder,
+            pack_every=pack_every,
             pin_memory=pin_memory,
             seed=seed,
         )
@@ -133,10 +141,17 @@ class LandmarkFacesDataModule(PackDataModule):
     start_worker = staticmethod(seed_worker)
 
     def prepare_data(self) -> None:
-        """Render synthetic faces, if some are wanted. Lightning calls it in one process."""
+        """Make packs of media, and render faces, if some are wanted, in one process."""
+        super().prepare_data()
         if self.synthetic is not None and self.fitting:
             self.synthetic.limit = self._shown()
             self.synthetic.prepare_data()
+
+    def made_pack(self, path: str | os.PathLike) -> str | os.PathLike:
+        """The pack of a folder of videos and pictures; one with labels of its own is read as is."""
+        folder = Path(path)
+        labelled = next(folder.glob("*.csv"), None) or next(folder.rglob("*.pts"), None)
+        return path if labelled else super().made_pack(path)
 
     def _shown(self) -> int | None:
         """Rendered faces that a run of few batches, as of `trainer=debug`, can show at most."""
@@ -196,7 +211,7 @@ class LandmarkFacesDataModule(PackDataModule):
             groups,
             self.batch_size,
             FaceMaker(self.image_size, self.augment, self.negatives, rendered=rendered),
-            partial(held_out, share=self.holdout) if self.holdout else None,
+            self.who_is_held_out(),
             self.fits,
             self.synthetic_ratio,
             self.shuffle_rows,

@@ -21,7 +21,7 @@ from xpress.data_modules.mouths.dataset import (
     is_open,
 )
 from xpress.data_modules.mouths.streams import MouthMaker, MouthStreams, open_mouths
-from xpress.data_modules.pack_data_module import PackDataModule, PackWeights, Paths, held_out
+from xpress.data_modules.pack_data_module import PackDataModule, PackWeights, Paths
 from xpress.data_modules.sampling import WeightedSampler
 from xpress.data_modules.streaming.groups import RowGroup, groups_to_stream
 from xpress.data_modules.streaming.stream import RowStream
@@ -29,11 +29,14 @@ from xpress.data_modules.streaming.stream import RowStream
 from xpress.errors import InputError
 from xpress.media.mouth_crop import SIZE
 from xpress.packs import read_records
-from xpress.packs.fitted_parameters import load_fits
+from xpress.packs.fitted_parameters import load_fits, moved
 from xpress.packs.pixels import load_pixels
-from xpress.preparation.mouth_packs import PackSettings, made_pack
+from xpress.packs.prepared import crop_placement
 
 log = logging.getLogger(__name__)
+
+CROP = "mouth"
+"""Of packs that have crops of several parts of a face."""
 
 
 class MouthCropsDataModule(PackDataModule):
@@ -43,7 +46,8 @@ class MouthCropsDataModule(PackDataModule):
 
     Args:
         train: packs (see `xpress.packs`; `contours` are needed), or folders of
-            videos and pictures of faces, of which packs are made; see `mouth_pack`.
+            videos and pictures of faces, of which packs are made. Of packs with crops of mouths
+            these are taken.
         val: the same for validation, named by key or by file stem.
         test: the same for testing; `val` where empty.
         size: pixels of the square crop.
@@ -62,10 +66,8 @@ class MouthCropsDataModule(PackDataModule):
         augment: how training crops vary.
         cache: "auto", "decoded" or "encoded", see `pixels.load_pixels`.
         pin_memory: page-locked batches, for a GPU.
-        pack_folder: where packs that are made of videos and pictures are kept.
-        pack_every: each how manieth frame of a video they take.
-        pack_size: pixels of the side of their crops, which are `mouth_pack.PACK_RATIO` lip widths
-            wide.
+        pack_folder: see `PackDataModule`.
+        pack_every: likewise.
         streaming: true reads packs a row group at a time instead of whole (then every row comes
             once an epoch, whatever `open_more` and `cache` say); "auto" does so above 1 GiB.
         shuffle_rows: rows of each worker's shuffle buffer when streaming.
@@ -89,9 +91,8 @@ class MouthCropsDataModule(PackDataModule):
         augment: MouthAugment | None = None,
         cache: str = "auto",
         pin_memory: bool = False,
-        pack_folder: str | os.PathLike = "logs/mouth_packs",
+        pack_folder: str | os.PathLike = "logs/packs",
         pack_every: int = 5,
-        pack_size: int = 128,
         streaming: bool | str = "auto",
         shuffle_rows: int = 8192,
         seed: int = 0,
@@ -104,14 +105,14 @@ class MouthCropsDataModule(PackDataModule):
             num_workers=num_workers,
             holdout=holdout,
             pack_weights=pack_weights,
+            pack_folder=pack_folder,
+            pack_every=pack_every,
             pin_memory=pin_memory,
             seed=seed,
         )
         self.size, self.open_more, self.fits, self.cache = size, open_more, fits, cache
         self.least_opening, self.least_width = least_opening, least_width
         self.augment = augment or MouthAugment()
-        self.pack_folder = pack_folder
-        self.pack_settings = PackSettings(pack_every, pack_size, least_width)
         self.streaming, self.shuffle_rows = streaming, shuffle_rows
         self._streams: MouthStreams | None = None
         self._mean_mouth: Float[Tensor, "1 3 S S"] | None = None
@@ -129,20 +130,16 @@ class MouthCropsDataModule(PackDataModule):
             self._mean_mouth = mean_mouth(plain)
         return self._mean_mouth
 
-    def made_pack(self, path: str | os.PathLike) -> str | os.PathLike:
-        """The pack of a folder of videos and pictures."""
-        return made_pack(path, self.pack_folder, self.pack_settings)
-
     def evaluation_set(self, path: str | os.PathLike) -> MouthDataset | RowStream:
         """Canonical crops of a pack."""
-        groups = groups_to_stream(False if self.streaming is False else "auto", [path])
+        groups = groups_to_stream(False if self.streaming is False else "auto", [path], CROP)
         if groups is not None:
             groups = open_mouths(groups, self.least_opening, self.least_width)
             return RowStream(groups, MouthMaker(self.size), self.batch_size)
         return MouthDataset([self._source(path)], self.size)
 
     def _source(self, path: str | os.PathLike) -> FaceSource:
-        records = read_records(path)
+        records = read_records(path, CROP)
         lips, inner = records.landmarks68[:, OUTER], records.contours[:, INNER]
         open_ = is_open(lips, inner, self.least_opening, self.least_width) & records.has_contours
         if not open_.any():
@@ -152,11 +149,13 @@ class MouthCropsDataModule(PackDataModule):
         if self.fits is None:
             return FaceSource(records, pixels)
         keys = [f"{records.name}/{key}" for key in records.keys]
-        return FaceSource(records, pixels, load_fits(self.fits, keys)[0])
+        table = load_fits(self.fits, keys)[0]
+        placed = crop_placement(path, CROP, records)
+        return FaceSource(records, pixels, table if placed is None else moved(table, placed))
 
     def setup_fit(self) -> dict[str, Any]:
         """Open mouths of `train`, wide open ones more often."""
-        groups = groups_to_stream(self.streaming, self.paths["train"].values())
+        groups = groups_to_stream(self.streaming, self.paths["train"].values(), CROP)
         if groups is not None:
             return self._setup_streams(groups)
         kept, held, weights = self.split_people(self._source)
@@ -176,7 +175,7 @@ class MouthCropsDataModule(PackDataModule):
             MouthMaker(self.size, self.augment),
             self.least_opening,
             self.least_width,
-            partial(held_out, share=self.holdout) if self.holdout else None,
+            self.who_is_held_out(),
             self.shuffle_rows,
             self.seed,
         )

@@ -41,6 +41,7 @@ class RowGroup:
         first: number of its first row in the pack.
         used: which of its rows are used, ascending; None: all.
         count: how many are used.
+        crop: see `shards.read_group`.
     """
 
     pack: str
@@ -49,10 +50,15 @@ class RowGroup:
     first: int
     used: np.ndarray | None
     count: int
+    crop: str = ""
 
 
-def groups_of(paths: Iterable[str | os.PathLike]) -> list[RowGroup]:
+def groups_of(paths: Iterable[str | os.PathLike], crop: str = "") -> list[RowGroup]:
     """All row groups of some packs; only footers are read.
+
+    Args:
+        paths: of the packs.
+        crop: see `shards.read_group`.
 
     Raises:
         InputError: a pack is missing, damaged or empty.
@@ -62,7 +68,7 @@ def groups_of(paths: Iterable[str | os.PathLike]) -> list[RowGroup]:
         pack, first = source_name(path), 0
         for shard in scan_shards(path):
             for number, rows in enumerate(shard.rows):
-                groups.append(RowGroup(pack, shard, number, first, None, rows))
+                groups.append(RowGroup(pack, shard, number, first, None, rows, crop))
                 first += rows
         if first == 0:
             raise InputError(f"{path}: holds no rows")
@@ -70,13 +76,14 @@ def groups_of(paths: Iterable[str | os.PathLike]) -> list[RowGroup]:
 
 
 def groups_to_stream(
-    streaming: bool | str, paths: Iterable[str | os.PathLike]
+    streaming: bool | str, paths: Iterable[str | os.PathLike], crop: str = ""
 ) -> list[RowGroup] | None:
     """The row groups where packs are to be streamed, None where they are to be read whole.
 
     Args:
         streaming: "auto" streams what is larger than `AUTO_BYTES` together and Parquet.
         paths: of the packs.
+        crop: see `shards.read_group`.
 
     Raises:
         InputError: `streaming` is something else, or true for other files than Parquet.
@@ -89,7 +96,7 @@ def groups_to_stream(
         raise InputError(f"{whole[0]}: only Parquet can be streamed; set data.streaming=false")
     if not streaming or whole or not paths:
         return None
-    groups = groups_of(paths)
+    groups = groups_of(paths, crop)
     stored = sum({group.shard.name: group.shard.size for group in groups}.values())
     return groups if streaming is True or stored > AUTO_BYTES else None
 
@@ -171,7 +178,7 @@ class OpenShards:
             self._files.popitem(last=False)[1].close(force=True)
         if file.metadata.num_row_groups != len(shard.rows):
             raise InputError(f"{shard.name}: has changed since training began; start again")
-        return read_group(file, group.number, columns, shard.name)
+        return read_group(file, group.number, columns, shard.name, group.crop)
 
     def close(self) -> None:
         """Close all."""

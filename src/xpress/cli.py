@@ -1,4 +1,4 @@
-"""The two commands, `train` and `infer`: Hydra configurations become calls."""
+"""The commands `train`, `infer` and `prepare`: Hydra configurations become calls."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def train() -> None:
         _command("train", _run_train)
 
 
+def prepare() -> None:
+    """Run `python -m xpress.prepare` with the arguments of the process."""
+    with one_line_errors():
+        _command("prepare", _run_prepare)
+
+
 def run_infer(config: DictConfig) -> None:
     """Call the function behind the chosen task with the options that it takes."""
     job: Any = OmegaConf.to_container(config.job, resolve=True, enum_to_str=True)
@@ -40,6 +46,22 @@ def run_infer(config: DictConfig) -> None:
         job["provenance"] = Provenance(**job["provenance"])
     function = hydra.utils.get_method(job.pop("_target_"))
     function(**job)
+
+
+def _run_prepare(config: DictConfig) -> None:
+    from xpress.preparation.faces.prepare import Spread, prepare
+    from xpress.preparation.faces.settings import PrepareSettings, QualityLimits
+
+    options: Any = OmegaConf.to_container(config, resolve=True)
+    del options["task_name"]
+    inputs, output = options.pop("input"), options.pop("output")
+    shard, shards = options.pop("shard"), options.pop("shards")
+    share = (0, 1) if shard is None else (shard, shards)
+    spread = Spread(options.pop("processes"), *share)
+    shown = {name: options.pop(name) for name in ("report", "progress")}
+    settings = PrepareSettings(limits=QualityLimits(**options.pop("limits")), **options)
+    inputs = inputs if isinstance(inputs, list) else [inputs]
+    print(prepare([str(path) for path in inputs], output, settings, spread, **shown))
 
 
 def _run_train(config: DictConfig) -> float | None:
@@ -80,7 +102,7 @@ def _command(name: str, run: Callable[[DictConfig], Any]) -> None:
         configuration.check_choices(arguments.overrides)
         if _is_plain_run(arguments):
             config = configuration.compose_config(name, *given)
-            if name == "infer" and not any(text.startswith("hydra") for text in given[0]):
+            if name != "train" and not any(text.startswith("hydra") for text in given[0]):
                 job(config)  # no folder, no log, no second composition: nothing is left to Hydra
                 return
             configuration.check(name, config, given[0])

@@ -186,6 +186,35 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
         partial.discard()
 
 
+@contextmanager
+def held_alone(path: Path, wait: bool = False) -> Iterator[bool]:
+    """Hold a lock on a file, which is made; a process that ends lets it go, however it ends.
+
+    Args:
+        path: of the file.
+        wait: until another process lets it go; else False is given where one holds it.
+
+    Raises:
+        InputError: the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(cannot_write(path, error)) from error
+    try:
+        if fcntl is None:
+            yield True
+        elif wait:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield True
+        else:
+            yield _lock(descriptor, unknown=True)
+    finally:
+        os.close(descriptor)
+
+
 def scratch_folder() -> PartialOutput:
     """A folder for what is needed while a command runs; `discard` it at the end.
 

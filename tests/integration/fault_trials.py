@@ -40,7 +40,9 @@ from xpress.export.weights import write_encoder
 from xpress.media.images import IMAGE_SUFFIXES, read_image
 from xpress.media.video import VIDEO_SUFFIXES, VideoReader, VideoWriter
 from xpress.models.face_autoencoder.module import FaceAutoencoder
-from xpress.preparation import annotate, fit_packs, mouth_packs, reanimate
+from xpress.preparation import annotate, fit_packs, reanimate
+from xpress.preparation.faces.prepare import Spread, prepare
+from xpress.preparation.faces.settings import PrepareSettings
 from xpress.reenactment.reenactor import Reenactor
 from xpress.whole_files import sweep
 
@@ -63,7 +65,14 @@ def commands(clip: Path, photo: Path, everything: bool) -> dict[str, Command]:
     shutil.copy(photo, folder)
     shutil.copy(clip, folder)
     pack = clip.parent / "faces.parquet"
-    annotate.main([str(photo.parent / "media"), "--output", str(pack), "--every", "4"])
+
+    def prepared(out: Path, every: int) -> str:
+        settings = PrepareSettings(every=every)
+        return prepare([folder], out, settings, Spread(1), report=False, progress=False)
+
+    other = clip.parent / "other.parquet"
+    prepared(pack, 4)
+    prepared(other, 3)
 
     def checkpoint(out: Path, new: bool) -> None:
         CheckpointFiles().save_checkpoint({"state_dict": {"w": torch.full((2**21,), new)}}, out)
@@ -77,11 +86,8 @@ def commands(clip: Path, photo: Path, everything: bool) -> dict[str, Command]:
         "read": lambda out, new: extract(clip if new else photo, out, **reads),
         "converted.csv": lambda out, new: convert(clip if new else photo, out, **reads),
         "last.ckpt": checkpoint,
-        "mouths.parquet": lambda out, new: mouth_packs.main(
-            [str(folder), "--output", str(out), "--size", "96" if new else "64"]
-        ),
-        "faces.parquet": lambda out, new: annotate.main(
-            [str(folder), "--output", str(out), "--every", "2" if new else "3"]
+        "labelled.parquet": lambda out, new: annotate.main(
+            [str(pack if new else other), "--output", str(out)]
         ),
     }
     if not everything:

@@ -26,7 +26,7 @@ ENDINGS = {
 }
 SEVERAL = {"demo", "exported", "reanimated.parquet"}
 """They write two or three files, each of which is the old or the new one."""
-COMMANDS = 14 if ROUNDS else 10
+COMMANDS = 13 if ROUNDS else 9
 
 
 @pytest.fixture(scope="module")

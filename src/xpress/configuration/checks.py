@@ -34,7 +34,7 @@ def compose_config(
     """Compose the configuration of a call without running it; Hydra's own part is checked.
 
     Args:
-        command: `train` or `infer`.
+        command: `train`, `infer` or `prepare`.
         overrides: `name=value` arguments in Hydra's grammar.
         config_dir: folder of further settings.
         sweep: leave out what varies, and let Hydra tell of it.
@@ -104,7 +104,7 @@ def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
     """Check what composing alone does not see.
 
     Args:
-        command: `train` or `infer`.
+        command: `train`, `infer` or `prepare`.
         config: the composed configuration.
         overrides: the arguments that have to mean something to the task.
 
@@ -112,6 +112,8 @@ def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
         InputError: a target that is not allowed, no task, options that the task does not take,
             missing ones, or, for `train`, values of the wrong type.
     """
+    if command == "prepare":
+        return _check_prepare(config)
     choices = tasks(command)
     check_targets(config, job_functions() if command == "infer" else None)
     if config.task_name is None:
@@ -133,6 +135,13 @@ def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
     if missing:
         needs = " and ".join(f"{name}=…" for name in missing)
         raise InputError(f"task={config.task_name} needs {needs}")
+
+
+def _check_prepare(config: DictConfig) -> None:
+    check_targets(config, ())
+    missing = [f"{name}=…" for name in ("input", "output") if OmegaConf.is_missing(config, name)]
+    if missing:
+        raise InputError(f"python -m xpress.prepare needs {' and '.join(missing)}")
 
 
 def _check_task_choice(command: str, overrides: Sequence[str]) -> None:

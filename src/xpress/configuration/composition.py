@@ -14,13 +14,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xpress.configuration import infer_options  # noqa: F401  (stores the options with Hydra)
+from xpress.configuration import infer_options, prepare_options  # noqa: F401  (stored with Hydra)
 
 CONFIG_MODULE = "xpress.conf"
 VERSION_BASE = "1.3"
 CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
 
 _PATH_OPTIONS = (
+    "input",
     "source",
     "target",
     "output",
@@ -65,12 +66,12 @@ def job_functions() -> tuple[str, ...]:
 def quote_paths(arguments: Sequence[str]) -> list[str]:
     """Quote the values of path options, so that any file name passes Hydra's grammar.
 
-    Values that are quoted already, `null`, and interpolations stay as they are.
+    Values that are quoted already, lists, `null`, and interpolations stay as they are.
     """
     quoted = []
     for argument in arguments:
         name, equals, value = argument.partition("=")
-        bare = value not in ("", "null") and value[:1] not in "'\"" and "${" not in value
+        bare = value not in ("", "null") and value[:1] not in "'\"[" and "${" not in value
         if name in _PATH_OPTIONS and equals and bare:
             value = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
             argument = f"{name}='{value}'"

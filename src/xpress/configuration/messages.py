@@ -51,6 +51,8 @@ def _option_names(command: str, overrides: Sequence[str]) -> list[str]:
         config = composed(command, [])
     if command == "infer" and config.job is not None:
         return ["task", *taken_options(config)]
+    if command == "prepare":
+        return _flat_names(config)
     return ["task", "data", "model", "experiment", "hparams_search", *_flat_names(config)]
 
 

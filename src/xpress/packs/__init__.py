@@ -24,18 +24,20 @@ __all__ = [
 ]
 
 
-def read_records(path: str | os.PathLike) -> FaceRecords:
+def read_records(path: str | os.PathLike, crop: str = "") -> FaceRecords:
     """Read labelled faces, the format told by the path.
 
     Args:
         path: a `.parquet` pack, a folder of them, a pattern (`faces/part-*.parquet`) or an
             fsspec URL of one (see `shards.shard_names`); a `.csv` beside its images, a folder
             with one such CSV, or a folder (searched recursively) with `.pts` files beside images.
+        crop: of the pictures, where a pack has it; see `shards.read_group`.
 
     Raises:
         InputError: missing, of no known format, misread, or without one usable row.
     """
-    records = read_parquet(path) if is_packed(path) else _reader_of(Path(path))(Path(path))
+    packed = is_packed(path)
+    records = read_parquet(path, crop) if packed else _reader_of(Path(path))(Path(path))
     if not len(records):
         raise InputError(
             f"{path}: not one usable row ({records.skipped} skipped); check its landmark columns"

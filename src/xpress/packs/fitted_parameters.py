@@ -168,6 +168,13 @@ def _table(
     )
 
 
+def moved(table: ParameterTable, matrices: Float[np.ndarray, "N 2 3"]) -> ParameterTable:
+    """The parameters in other pixels, see `move_pose`."""
+    pose = move_pose(table.rotation, table.translation, table.scale, matrices)
+    rotation, translation, scale = (values.astype(np.float32) for values in pose)
+    return replace(table, rotation=rotation, translation=translation, scale=scale)
+
+
 def move_pose(
     rotation: Float[np.ndarray, "B 3"],
     translation: Float[np.ndarray, "B 2"],

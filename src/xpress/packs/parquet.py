@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xpress.errors import InputError
 from xpress.packs.records import (
@@ -22,11 +23,15 @@ COLUMNS = ("image", "landmarks68", "key", "identity", "color", "contours")
 """What is read of a pack, where present."""
 
 
-def read_parquet(path: str | os.PathLike) -> FaceRecords:
+def read_parquet(path: str | os.PathLike, crop: str = "") -> FaceRecords:
     """Read a pack whole: one file or several shards (see `shards.shard_names`).
 
     Columns: `image` (encoded bytes) and `landmarks68` (136 numbers x0 y0 x1 y1 …, pixels of the
     image) are needed; `contours` (276), `key`, `identity` and `color` are used where present.
+
+    Args:
+        path: of the pack.
+        crop: see `shards.read_group`; rows without such a crop are left out.
 
     Raises:
         InputError: not a Parquet file, or without the needed columns.
@@ -35,9 +40,12 @@ def read_parquet(path: str | os.PathLike) -> FaceRecords:
     for shard in scan_shards(path):
         with open_shard(shard.location, shard.name) as file:
             groups = range(len(shard.rows))
-            read = [read_group(file, i, COLUMNS, shard.name) for i in groups]
+            read = [read_group(file, i, COLUMNS, shard.name, crop) for i in groups]
             tables += read or [file.schema_arrow.empty_table()]
-    records, usable = records_of(_join(tables, str(path)), name, str(path))
+    table = _join(tables, str(path))
+    if crop:
+        table = table.filter(pc.is_valid(table["image"]))
+    records, usable = records_of(table, name, str(path))
     rows = np.flatnonzero(usable)
     if len(rows) == len(usable):
         return records

@@ -149,14 +149,37 @@ def open_shard(location: str, name: str | None = None) -> pq.ParquetFile:
     return file
 
 
-def read_group(file: pq.ParquetFile, group: int, columns: tuple[str, ...], name: str) -> pa.Table:
+def read_group(
+    file: pq.ParquetFile, group: int, columns: tuple[str, ...], name: str, crop: str = ""
+) -> pa.Table:
     """Read some columns of one row group; those that the shard lacks are left out.
+
+    Args:
+        file: the shard.
+        group: number of the row group.
+        columns: to read.
+        name: what messages call the shard.
+        crop: a column of crops of the pictures with columns of their own, which take the place of
+            the row's; rows without such a crop have nulls there. Shards without it are read as
+            they are.
 
     Raises:
         InputError: the shard is damaged or cannot be reached any more.
     """
-    present = [column for column in columns if column in file.schema_arrow.names]
-    return attempt(lambda: file.read_row_group(group, present, use_threads=False), name)
+    schema = file.schema_arrow
+    own = []
+    if crop in schema.names and pa.types.is_struct(schema.field(crop).type):
+        fields = schema.field(crop).type
+        own = [column for column in columns if fields.get_field_index(column) >= 0]
+    present = [column for column in columns if column in schema.names and column not in own]
+    wanted = [*present, *(f"{crop}.{column}" for column in own)]
+    table = attempt(lambda: file.read_row_group(group, wanted, use_threads=False), name)
+    if not own:
+        return table
+    lifted = table.select([crop]).flatten()
+    for column in own:
+        table = table.append_column(column, lifted[f"{crop}.{column}"])
+    return table.drop_columns([crop])
 
 
 def attempt(read: Callable[[], _Result], name: str) -> _Result:

@@ -2,13 +2,13 @@
 
     python -m xpress.preparation.annotate faces.parquet …                      replaces the packs
     python -m xpress.preparation.annotate faces.parquet --output labelled.parquet
-    python -m xpress.preparation.annotate FOLDER --output labelled.parquet    of pictures and videos
     python -m xpress.preparation.annotate faces.parquet --openface faces.csv
     python -m xpress.preparation.annotate faces.parquet --ganimation aus.pkl
 
 The column `action_units` holds the 17 intensities of GANimation and OpenFace in [0, 1], as the
 package's encoder reads them, or as a file of OpenFace or of GANimation's authors has them. Packs of
-pairs (`xpress.preparation.edit_pairs`) get those of both pictures. See `docs/action_units.md`.
+pairs (`xpress.preparation.edit_pairs`) get those of both pictures; packs that
+`python -m xpress.prepare` has made have the encoder's already. See `docs/action_units.md`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from xpress.packs.named_units import NamedUnits
 from xpress.packs.openface import read_openface
 from xpress.packs.shards import shard_names
 from xpress.preparation.annotate_packs import annotate_pack
-from xpress.preparation.face_packs import FacePackSettings, write_face_pack
 
 
 def annotate(
@@ -35,17 +34,15 @@ def annotate(
     weights: str = "default",
     labels: NamedUnits | None = None,
     threads: int = 1,
-    every: int = FacePackSettings.every,
 ) -> list[str]:
-    """Annotate packs, or make one of a folder.
+    """Annotate packs.
 
     Args:
-        sources: packs (files, folders of shards, patterns), or a folder of pictures and videos.
+        sources: packs (files, folders of shards, patterns).
         output: `.parquet`; packs are replaced without it.
         weights: of the encoder, see `load_pretrained`.
         labels: action units by name instead of the encoder's.
         threads: of the encoder.
-        every: each how manieth frame of videos is taken.
 
     Returns:
         A line about each file written.
@@ -57,10 +54,10 @@ def annotate(
     encoder = None
     for source in sources:
         if is_media(source):
-            if output is None or len(sources) > 1:
-                raise InputError(f"{source}: pictures and videos become one pack; give --output")
-            lines.append(f"{output}: {_from_media(source, output, weights, labels, every)}")
-            continue
+            raise InputError(
+                f"{source}: no pack; make one of it with "
+                f"python -m xpress.prepare input={source} output=faces.parquet"
+            )
         shards = shard_names(source)
         if output is not None and len(shards) * len(sources) > 1:
             raise InputError(f"{output}: --output takes one pack; leave it out for several")
@@ -71,24 +68,16 @@ def annotate(
     return lines
 
 
-def _from_media(
-    source: str | Path, output: Path, weights: str, labels: NamedUnits | None, every: int
-) -> object:
-    counts = write_face_pack(source, output, FacePackSettings(every=every, weights=weights))
-    return counts if labels is None else annotate_pack(output, labels=labels)
-
-
 @one_line_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sources", nargs="+", metavar="PACK", help="or a folder of pictures")
+    parser.add_argument("sources", nargs="+", metavar="PACK")
     parser.add_argument("--output", type=Path, help="a .parquet file; packs are replaced without")
     parser.add_argument("--weights", default="default", help="folder of another encoder")
     parser.add_argument("--threads", type=int, default=1, help="of the encoder")
-    parser.add_argument("--every", type=int, default=FacePackSettings.every, help="n-th frames")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--openface", type=Path, metavar="CSV", help="labels of OpenFace")
     other.add_argument("--ganimation", type=Path, metavar="PKL", help="labels of GANimation")
@@ -98,9 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         labels = read_openface(options.openface)
     elif options.ganimation:
         labels = read_ganimation(options.ganimation)
-    sources, output = options.sources, options.output
-    settings = options.weights, labels, options.threads, options.every
-    lines = annotate(sources, output, *settings)
+    settings = options.weights, labels, options.threads
+    lines = annotate(options.sources, options.output, *settings)
     print("\n".join(lines))
 
 

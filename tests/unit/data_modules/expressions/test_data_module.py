@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from torch.nn import functional
-from xpress.data_modules.expressions import data_module
+from xpress.data_modules import pack_data_module
 from xpress.data_modules.expressions import rows as expression_rows
 from xpress.data_modules.expressions.data_module import ExpressionDataModule
 from xpress.data_modules.expressions.dataset import ExpressionAugment, RawExpressions
@@ -271,7 +271,7 @@ def test_folders_of_media_are_read_by_the_chosen_encoder(tmp_path: Path, monkeyp
         made[Path(path)] = settings.weights
         return Path("made.parquet")
 
-    monkeypatch.setattr(data_module, "made_face_pack", remember)
+    monkeypatch.setattr(pack_data_module, "kept_pack", remember)
     own = module(tmp_path, tmp_path, encoder=tmp_path / "my_weights")
     own.use_packs()
     assert made == {tmp_path: str(tmp_path / "my_weights")}

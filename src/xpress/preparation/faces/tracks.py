@@ -1,0 +1,139 @@
+"""Every face of a video, from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+from xpress.errors import InputError
+from xpress.extraction.detection import Detection
+from xpress.extraction.face_reader import FaceReader
+from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.tracking import FaceTracker
+from xpress.media.sources import FrameSource, ImageSource, VideoSource
+from xpress.preparation.faces.shots import ShotCuts
+
+SEARCH_EVERY = 10
+"""Frames after which faces that have come into the picture are looked for."""
+COVERED = 0.3
+"""Distance from a tracked crop's middle, in its sides, within which a detection is that face."""
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face of a picture or frame.
+
+    Attributes:
+        track: number of its track in the file, by first appearance.
+        shot: number of the shot.
+        face: what the encoder reads.
+    """
+
+    track: int
+    shot: int
+    face: FaceSample
+
+
+Frame = tuple[int, UInt8[np.ndarray, "H W 3"], list[FoundFace]]
+"""Number, picture, and the faces it shows."""
+
+
+class FaceTracks:
+    """Follows all faces of a video, each until it is lost or the shot ends.
+
+    Args:
+        reader: finds and reads faces.
+    """
+
+    def __init__(self, reader: FaceReader) -> None:
+        self.reader = reader
+        self.shots = 0
+        self._cuts = ShotCuts()
+        self._live: dict[int, FaceTracker] = {}
+        self._started = 0
+        self._since = 0
+
+    def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> list[FoundFace]:
+        """The faces of the next frame."""
+        if self._cuts(image):
+            self._live.clear()
+            self.shots += 1
+            self._since = SEARCH_EVERY
+        found: dict[int, FaceSample] = {}
+        for number, tracker in list(self._live.items()):
+            face = tracker(image)
+            if face is None or self._doubled(tracker, found):
+                del self._live[number]
+            else:
+                found[number] = face
+        self._since += 1
+        if self._since > SEARCH_EVERY or not self._live:
+            found |= self._search(image)
+        return [FoundFace(number, self.shots - 1, face) for number, face in found.items()]
+
+    def _search(self, image: np.ndarray) -> dict[int, FaceSample]:
+        thorough = self._since > SEARCH_EVERY
+        if thorough:
+            self._since = 0
+        new = {}
+        for detection in self.reader.detector(image, thorough=thorough):
+            if any(_covers(tracker, detection) for tracker in self._live.values()):
+                continue
+            face = self.reader.extractor.settled(image, detection.crop(self.reader.size))
+            tracker = FaceTracker(_no_detector, self.reader.extractor, size=self.reader.size)
+            if face.presence < tracker.present:
+                continue
+            tracker.start(face)
+            self._live[self._started] = tracker
+            new[self._started] = face
+            self._started += 1
+        return new
+
+    def _doubled(self, tracker: FaceTracker, found: dict[int, FaceSample]) -> bool:
+        """Whether a tracker has slid onto a face that another one follows."""
+        crop = tracker.crop
+        others = [self._live[number].crop for number in found]
+        return crop is not None and any(
+            other is not None
+            and np.hypot(*np.subtract(other.center, crop.center)) < COVERED * other.side
+            for other in others
+        )
+
+
+def _no_detector(*_: object, **__: object) -> list[Detection]:
+    """A lost face is looked for with all others."""
+    return []
+
+
+def _covers(tracker: FaceTracker, found: Detection) -> bool:
+    crop = tracker.crop
+    return crop is not None and bool(
+        np.hypot(*np.subtract(found.center, crop.center)) < COVERED * crop.side
+    )
+
+
+def faces_of(opened: FrameSource, reader: FaceReader, every: int) -> Iterator[Frame]:
+    """The faces of a picture, left to right, or of every n-th frame of a video.
+
+    Raises:
+        InputError: neither a picture nor a video, or the video breaks off.
+    """
+    if isinstance(opened, ImageSource):
+        try:
+            found = reader.find(opened.image, "all", opened.name)
+        except InputError:  # shows no face
+            yield 0, opened.image, []
+        else:
+            yield 0, opened.image, [FoundFace(n, 0, face) for n, face in enumerate(found)]
+    elif isinstance(opened, VideoSource):
+        tracks = FaceTracks(reader)
+        # the frames between are followed too: a crop that jumps loses the face
+        for number, image in enumerate(opened):
+            faces = tracks(image)
+            if number % every == 0:
+                yield number, image, faces
+    else:
+        raise InputError(f"{opened.name}: neither a picture nor a video; give one")

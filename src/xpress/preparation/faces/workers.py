@@ -1,0 +1,87 @@
+"""Parts made by several processes; a file that ends its process is told, and the others go on."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing as mp
+import multiprocessing.connection
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import cv2
+
+from xpress.preparation.faces.files import MediaFile
+from xpress.preparation.faces.parts import write_part, write_told_part
+from xpress.preparation.faces.settings import PrepareSettings
+
+log = logging.getLogger(__name__)
+
+CRASHED = "ends the process that reads it; convert it, or leave it out"
+
+
+def make_parts(
+    files: Sequence[MediaFile], settings: PrepareSettings, folder: Path, processes: int
+) -> Iterator[MediaFile]:
+    """Write the parts of files, each as soon as it is done.
+
+    Args:
+        files: whose parts are missing.
+        settings: of the pack.
+        folder: of the parts.
+        processes: that work at the same time; one works in this process.
+    """
+    if processes < 2 or len(files) < 2:
+        for file in files:
+            write_part(file, settings, folder)
+            yield file
+        return
+    remaining = list(files)
+    alone = False  # after a crash nobody knows whose it was: one at a time tells
+    while remaining:
+        batch = remaining[:1] if alone else remaining
+        done = []
+        for file in _pooled(batch, settings, folder, processes):
+            done.append(file)
+            yield file
+        remaining = [file for file in remaining if file not in done]
+        if alone and not done:
+            crashed = remaining.pop(0)
+            write_told_part(crashed, f"{crashed.name}: {CRASHED}", folder)
+            yield crashed
+        alone = bool(remaining)
+
+
+def _pooled(
+    files: Sequence[MediaFile], settings: PrepareSettings, folder: Path, processes: int
+) -> Iterator[MediaFile]:
+    """Files whose parts were written before a process was lost, if one was."""
+    context = mp.get_context("spawn")  # threads of this process do not survive a fork
+    with ProcessPoolExecutor(min(processes, len(files)), context, _start) as pool:
+        waiting: dict[Future, MediaFile] = {
+            pool.submit(write_part, file, settings, folder): file for file in files
+        }
+        try:
+            for future in as_completed(waiting):
+                future.result()
+                yield waiting[future]
+        except BrokenProcessPool:
+            log.warning("a process was lost; files are read one by one from here on")
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _start() -> None:
+    """One thread a process, and an end with the process that began it, however that ends."""
+    cv2.setNumThreads(1)
+    parent = mp.parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            multiprocessing.connection.wait([parent.sentinel])
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,1 @@
+"""The commands that make packs of faces: `python -m xpress.prepare` and `….check`."""
