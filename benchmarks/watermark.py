@@ -1,9 +1,10 @@
 """What the invisible mark costs, what it survives, and how often it is seen where it is not.
 
-python benchmarks/watermark.py MEDIUM … [--unmarked PACK …]
+python benchmarks/watermark.py MEDIUM … [--unmarked PACK|FOLDER …]
 
 Each medium is a photograph or video with tracked landmarks beside it (`NAME.landmarks.npz`), whose
-hull counts as changed. Packs are Parquet files of real pictures without the mark.
+hull counts as changed. Packs are Parquet files of real pictures without the mark, folders hold
+photographs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -116,16 +118,25 @@ def survive(path: Path) -> None:
         print(f"  {name}: {verdict} (score {found.score:.1f}, threshold {found.threshold:.1f})")
 
 
-def false_alarms(packs: list[Path], every: int) -> None:
+def pictures(place: Path, every: int) -> Iterator[np.ndarray]:
+    """One of so many in a pack or folder."""
+    if place.is_dir():
+        found = (path for path in sorted(place.rglob("*")) if path.is_file() and is_image(path))
+        yield from (read_image(path) for path in islice(found, 0, None, every))
+        return
+    for data in pq.read_table(place, columns=["image"])["image"].to_pylist()[::every]:
+        yield np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def false_alarms(places: list[Path], every: int) -> None:
     """Print how many unmarked pictures are called marked, and how near they come."""
-    margins = []
-    for pack in packs:
-        images = pq.read_table(pack, columns=["image"])["image"].to_pylist()[::every]
-        for data in images:
-            picture = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+    margins: list[float] = []
+    for place in places:
+        before = len(margins)
+        for picture in pictures(place, every):
             found = find_watermark([picture])
             margins.append(found.score - found.threshold)
-        print(f"{pack.name}: {len(images)} pictures", flush=True)
+        print(f"{place.name}: {len(margins) - before} pictures", flush=True)
     wrong = sum(margin > 0 for margin in margins)
     highest = max(margins)
     print(

@@ -13,7 +13,7 @@ from xpress.commands.output_files import (
     check_suffix,
     new_folders_kept_on_success,
 )
-from xpress.commands.pipeline import Progress, use_threads
+from xpress.commands.pipeline import Progress, threads_limited
 from xpress.editing.action_unit_values import listing, parse_action_units
 from xpress.editing.expression_editor import ExpressionEditor, FaceEdits, Image
 from xpress.errors import InputError
@@ -75,7 +75,7 @@ def edit(
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
         output = check_output(output, [target], overwrite)
-        use_threads(threads)
+        stack.enter_context(threads_limited(threads))
         source = stack.enter_context(open_source(target))
         if not isinstance(source, ImageSource | VideoSource):
             raise InputError(f"{source.name}: task=edit takes a photo or a video")

@@ -11,7 +11,7 @@ from xpress.commands.output_files import (
     new_folders_kept_on_success,
 )
 from xpress.commands.overlay import Overlay
-from xpress.commands.pipeline import Progress, StageTimes, use_threads
+from xpress.commands.pipeline import Progress, StageTimes, threads_limited
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
@@ -66,7 +66,7 @@ def extract(
         provenance.check()
         label = provenance.label(DRAWN_OVERLAY, source.path)
         reader = reader or FaceReader.from_pretrained(weights or "default")
-        use_threads(2)
+        stack.enter_context(threads_limited(2))
         times = StageTimes()
         if isinstance(source, ImageSource):
             found = reader.find(source.image, face, source.name)

@@ -14,7 +14,7 @@ from xpress.commands.output_files import (
     check_suffix,
     new_folders_kept_on_success,
 )
-from xpress.commands.pipeline import Progress, frame_progress, use_threads
+from xpress.commands.pipeline import Progress, frame_progress, threads_limited
 from xpress.editing.expression_editor import ExpressionEditor
 from xpress.editing.strip import FPS, face_strip, sweep, times
 from xpress.errors import InputError
@@ -71,7 +71,7 @@ def interpolate(
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
         output = check_output(output, [source, target], overwrite)
-        use_threads(1)
+        stack.enter_context(threads_limited(1))
         why = "an interpolation is a picture or a video"
         check_suffix(output, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES), why)
         given, receiving = (stack.enter_context(open_source(path)) for path in (source, target))

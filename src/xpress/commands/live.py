@@ -16,7 +16,7 @@ from xpress.commands.output_files import (
     check_suffix,
     new_folders_kept_on_success,
 )
-from xpress.commands.pipeline import use_threads
+from xpress.commands.pipeline import threads_limited
 from xpress.errors import InputError
 from xpress.extraction.face_reader import FaceReader
 from xpress.extraction.face_sample import FaceSample
@@ -84,8 +84,8 @@ def live(
     Raises:
         InputError: an input or option is wrong, or there is no camera or display.
     """
-    use_threads(threads)
     with ExitStack() as stack:
+        stack.enter_context(threads_limited(threads))
         opened = stack.enter_context(open_source(source))
         if not isinstance(opened, CameraSource | VideoSource):
             raise InputError(f"{opened.name}: task=live takes a camera or a video")

@@ -166,13 +166,20 @@ def frame_progress(
         yield lambda _: bar.update()
 
 
-def use_threads(count: int) -> None:
+@contextmanager
+def threads_limited(count: int) -> Iterator[None]:
     """The stages run side by side: more threads inside each would only contend.
 
-    Heaps of their own, which glibc gives to threads, would each keep what they once held.
+    Heaps of their own, which glibc gives to threads, would each keep what they once held; and what
+    the one heap holds and nobody needs goes back to the system at the end.
     """
     if count < 1:
         raise InputError(f"threads={count}: choose 1 or more")
     cv2.setNumThreads(1)
     with suppress(AttributeError, OSError, TypeError):  # another system or C library
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+    try:
+        yield
+    finally:
+        with suppress(AttributeError, OSError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)

@@ -11,7 +11,7 @@ from xpress.commands.output_files import (
     check_suffix,
     new_folders_kept_on_success,
 )
-from xpress.commands.pipeline import Progress, use_threads
+from xpress.commands.pipeline import Progress, threads_limited
 from xpress.commands.reenact_video import VideoJob
 from xpress.extraction.face_reader import Image
 from xpress.extraction.face_sample import FaceSample
@@ -89,7 +89,7 @@ def reenact(
     with ExitStack() as stack:
         stack.enter_context(new_folders_kept_on_success(output))
         output = check_output(output, [source, target, source_neutral], overwrite)
-        use_threads(threads)
+        stack.enter_context(threads_limited(threads))
         driving = stack.enter_context(open_source(source))
         driven = stack.enter_context(open_source(target))
         stills = driving.frame_count == 1 and isinstance(driven, ImageSource)

@@ -15,10 +15,14 @@ from xpress.media.images import is_image, read_image
 from xpress.media.video import VideoReader
 from xpress.provenance.c2pa_manifest import ManifestReport, read_manifest
 from xpress.provenance.metadata import read_metadata
+from xpress.provenance.watermark import TILES_A_FACE
 from xpress.provenance.watermark_detection import WatermarkEvidence, find_watermark
 
 FRAMES, SPAN = 48, 240
 """Frames of a video that are searched, evenly from its first so many."""
+
+LARGE = 200
+"""Pixels of a face: where smaller ones are left out, that is told."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ class Findings:
     def _pixels(self) -> str:
         score = f"score {self.watermark.score:.1f}, threshold {self.watermark.threshold:.1f}"
         if not self.watermark.found:
-            return f"invisible mark: none ({score})"
+            least = self.watermark.shortest * TILES_A_FACE
+            large = f"; of faces below {least:.0f} pixels not looked for" if least > LARGE else ""
+            return f"invisible mark: none ({score}{large})"
         return f"invisible mark: found ({score}, tile of {self.watermark.period:.0f} pixels)"
 
 

@@ -23,9 +23,11 @@ KEY = "xpress"
 """The pattern's key is public: everyone can look for the mark."""
 LOWEST, HIGHEST = 3.0, 8.0
 """Cycles a tile of the pattern's frequencies: scaling and H.264 keep them, eyes see them little."""
-TILES_A_FACE = 4.5
-"""Periods of the tile along the longer side of a face's landmarks."""
-SHORTEST, LONGEST = 64, 512
+TILES_A_FACE, FEWEST = 4.5, 3.5
+"""Periods of the tile along the longer side of a face's landmarks, and of a small face's."""
+LASTING = 64
+"""Pixels of a period that coding and shrinking leave; only small faces have a shorter one."""
+SHORTEST, LONGEST = 20, 512
 """Bounds of the tile's period, pixels."""
 PSNR = 42.5
 """Of the marked region against the unmarked one, dB; where texture hides little it is higher."""
@@ -78,7 +80,8 @@ def tile_period(face_side: float) -> int:
     Args:
         face_side: longer side of the box around its landmarks, pixels.
     """
-    return int(np.clip(round(face_side / TILES_A_FACE), SHORTEST, LONGEST))
+    period = max(face_side / TILES_A_FACE, min(LASTING, face_side / FEWEST))
+    return int(np.clip(round(period), SHORTEST, LONGEST))
 
 
 class Watermark:

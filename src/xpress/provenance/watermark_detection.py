@@ -26,6 +26,8 @@ FALSE_ALARM = 1e-3
 """Bound of the probability that an unmarked medium is called marked."""
 
 _OCTAVES = (-1, 0, 1, 2, 3)  # a tile of 40 to 80 pixels at half, full, ... and twice the size
+_LARGEST = 24_000_000  # pixels that are searched at each octave: finer ones are left out
+_STRIP = 512  # rows
 _SMALLEST_PERIOD = 40.0  # pixels of a tile in the picture that an octave is searched in
 _STEP = 1.03  # from one tried period to the next: a quarter of a wave over four tiles
 _GRID = 32  # samples a tile is folded into
@@ -42,11 +44,13 @@ class WatermarkEvidence:
         score: of the best trial, standard deviations of an unmarked picture's.
         threshold: score that an unmarked medium reaches with probability `FALSE_ALARM` at most.
         period: of the tile in the best trial, pixels of the medium.
+        shortest: period that was searched for, pixels of the medium.
     """
 
     score: float
     threshold: float
     period: float
+    shortest: float = 0.0
 
     @property
     def found(self) -> bool:
@@ -61,14 +65,16 @@ def find_watermark(frames: Iterable[UInt8[np.ndarray, "H W 3"]]) -> WatermarkEvi
         frames: RGB, all of one size; their evidence adds up, as the pattern stays in its place.
     """
     best, trials = (0.0, 0.0), 0
-    for octave, residual in _residuals(frames).items():
+    residuals = _residuals(frames)
+    for octave, residual in residuals.items():
         periods = _SMALLEST_PERIOD * _STEP ** np.arange(np.log(2) / np.log(_STEP))
         for period in periods:
             score, count = _best_score(_folded_spectra(residual, period))
             best = max(best, (score, float(period) * 2.0**octave))
             trials += count
     threshold = np.sqrt(2 * np.log(max(trials, 1) / FALSE_ALARM))
-    return WatermarkEvidence(best[0], float(threshold), best[1])
+    shortest = _SMALLEST_PERIOD * 2.0 ** min(residuals, default=0)
+    return WatermarkEvidence(best[0], float(threshold), best[1], shortest)
 
 
 def _residuals(
@@ -78,17 +84,36 @@ def _residuals(
     sums: dict[int, np.ndarray] = {}
     count = 0
     for frame in frames:
-        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        grey, halved = _brightness(frame)
         count += 1
         for octave in _OCTAVES:
-            factor = 2.0**-octave
+            factor = 2.0 ** (halved - octave)
             if min(grey.shape) * factor < 2 * _SMALLEST_PERIOD:
+                continue
+            if grey.size * factor**2 > _LARGEST:
                 continue
             way = cv2.INTER_CUBIC if octave < 0 else cv2.INTER_AREA
             scaled = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=way)
             evened = _evened(scaled)
             sums[octave] = sums[octave] + evened if octave in sums else evened
     return {octave: total / count for octave, total in sums.items()}
+
+
+def _brightness(frame: UInt8[np.ndarray, "H W 3"]) -> tuple[Float32[np.ndarray, "h w"], int]:
+    """As large as it is searched at most, and how often it was halved for that."""
+    height, width = frame.shape[:2]
+    halved = 0
+    while height * width / 4**halved > _LARGEST:
+        halved += 1
+    factor = 0.5**halved
+    rows = height - height % 2**halved
+    strips = []
+    for top in range(0, rows, _STRIP):  # 4 bytes a pixel of all of it would be more than the frame
+        part = frame[top : min(top + _STRIP, rows)]
+        grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        small = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        strips.append(small if halved else grey)
+    return np.vstack(strips), halved
 
 
 def _evened(grey: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:

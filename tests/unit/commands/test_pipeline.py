@@ -1,9 +1,13 @@
+import sys
 import threading
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from xpress.commands.pipeline import StageTimes, ordered_map, prefetch
+from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, threads_limited
+from xpress.errors import InputError
 
 
 def test_order_is_kept_and_producer_runs_elsewhere():
@@ -126,3 +130,26 @@ def test_map_takes_only_what_is_under_way_and_raises_in_order():
     with pytest.raises(ValueError, match="three"):
         next(stream)
     assert list(stream) == []
+
+
+def test_freed_memory_goes_back_to_the_system():
+    """Pieces of 16 kB between others that stay: the heap could not shrink by itself."""
+    status = Path("/proc/self/status")
+    if sys.platform != "linux":
+        pytest.skip("reads /proc")
+
+    def resident() -> int:
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["RssAnon"].split()[0]) >> 10
+
+    with threads_limited(1):
+        freed, kept = [], []
+        for _ in range(6000):
+            freed.append(np.ones(16_000, np.uint8))
+            kept.append(np.ones(2_000, np.uint8))
+        freed.clear()
+        held = resident()
+    assert resident() < held - 60
+    assert len(kept) == 6000
+    with pytest.raises(InputError, match="threads=0"), threads_limited(0):
+        pass

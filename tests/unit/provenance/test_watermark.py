@@ -14,6 +14,7 @@ from PIL import Image
 
 from xpress.media.images import read_image
 from xpress.media.video import VideoReader, VideoWriter
+from xpress.provenance import watermark_detection
 from xpress.provenance.provenance import Provenance
 from xpress.provenance.watermark import (
     HIGHEST,
@@ -125,7 +126,9 @@ def test_what_was_not_changed_is_not_marked(portrait):
 
 def test_the_tile_follows_the_face():
     assert tile_period(450.0) == 100
-    assert tile_period(10.0) == 64
+    assert tile_period(250.0) == 64
+    assert tile_period(140.0) == 40
+    assert tile_period(10.0) == 20
     assert tile_period(1e5) == 512
 
 
@@ -143,6 +146,30 @@ def test_the_tile_follows_the_face():
 def test_a_picture_is_recognised(change, portrait):
     assert find_watermark([change(portrait.marked())]).found
     assert not find_watermark([change(portrait.image)]).found
+
+
+@pytest.mark.parametrize("side", [80, 100, 140, 200])
+def test_a_small_face_is_recognised(side, portrait):
+    zoom = side / float(np.ptp(portrait.face.landmarks68, axis=0).max())
+    image, original = (scaled(picture, zoom) for picture in (portrait.image, portrait.original))
+    marked = FaceMarker()(original, image, [Face(portrait.face.landmarks68 * zoom)])
+    assert find_watermark([as_jpeg(marked, 95)]).found
+    assert not find_watermark([as_jpeg(image, 95)]).found
+
+
+def test_a_large_picture_is_searched_within_bounds(portrait, monkeypatch):
+    """It is halved first, and what is too fine then is left out."""
+    marked = portrait.marked()
+    whole = find_watermark([marked])
+    monkeypatch.setattr(watermark_detection, "_LARGEST", marked.size // 3 // 4)
+    bounded = find_watermark([marked[:-1]])
+    assert whole.shortest == 20
+    assert bounded.shortest == 80
+    monkeypatch.setattr(watermark_detection, "_LARGEST", marked.size // 3)
+    once = find_watermark([marked])
+    assert once.shortest == 40
+    assert once.found
+    assert once.period == pytest.approx(whole.period, rel=0.04)
 
 
 def test_the_period_tells_the_scale(portrait):
