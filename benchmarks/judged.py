@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 from common import machine
+from self_reenactment import reenacted
 
 from xpress.commands.reenact import reenact
 from xpress.errors import InputError
@@ -230,9 +231,11 @@ def run(options: argparse.Namespace, folder: Path) -> None:
     )
     for source in dict.fromkeys(source for source, _ in pairs) if options.itself else ():
         clip = driver_of(options.data, source, options.frames, folder)
-        first, output = folder / f"{clip.stem}_first.png", folder / f"{clip.stem}_itself.mp4"
-        write_image(first, next(iter(VideoReader(clip))))
-        reenact(clip, first, output, progress=False, reenactor=reenactor)
+        output, reader = folder / f"{clip.stem}_itself.mp4", VideoReader(clip)
+        shown = reenacted(reenactor, list(reader.timed()), source)
+        with VideoWriter(output, reader.fps, shown[0].shape[1::-1]) as writer:
+            for frame in shown:
+                writer.write(frame)
         found = judged(options.judge, "self", output, clip)
         print(f"{source} by itself, error over the still frame's: {found['ratio']}")
 
