@@ -13,6 +13,7 @@ from xpress.errors import InputError
 from xpress.extraction.weight_files import encoder_digest
 from xpress.packs.media_files import media_files
 from xpress.packs.shards import is_pattern
+from xpress.preparation.annotations.lookup import annotation_files, companions
 from xpress.preparation.faces.settings import VERSION, PrepareSettings
 from xpress.whole_files import local_path
 
@@ -25,11 +26,13 @@ class MediaFile:
         path: where it lies.
         name: what rows and the report call it: below the folder that was given.
         digest: of all that its rows depend on.
+        annotations: files that may tell of its faces.
     """
 
     path: Path
     name: str
     digest: str
+    annotations: tuple[Path, ...] = ()
 
 
 def listed(inputs: Sequence[str | os.PathLike], settings: PrepareSettings) -> list[MediaFile]:
@@ -45,16 +48,23 @@ def listed(inputs: Sequence[str | os.PathLike], settings: PrepareSettings) -> li
     if not inputs:
         raise InputError("input: nothing given; name a folder of videos and pictures")
     found: dict[str, Path] = {}
+    known: dict[str, tuple[Path, ...]] = {}
     for given in inputs:
         root, files = _below(given)
+        wanted = settings.annotations == "auto"
+        annotations = annotation_files(root, recursive=root == Path(given)) if wanted else []
         for file in files:
             name = file.relative_to(root).as_posix()
             if found.setdefault(name, file) != file:
                 raise InputError(
                     f"{file}: {found[name]} is called {name}, too; give the folder above both"
                 )
+            known[name] = companions(file, annotations)
     recipe = [VERSION, settings.of_files(), encoder_digest(settings.weights)]
-    return [MediaFile(found[n], n, _digest(n, found[n], recipe)) for n in sorted(found)]
+    return [
+        MediaFile(found[n], n, _digest(n, (found[n], *known[n]), recipe), known[n])
+        for n in sorted(found)
+    ]
 
 
 def _below(given: str | os.PathLike) -> tuple[Path, list[Path]]:
@@ -75,10 +85,12 @@ def _below(given: str | os.PathLike) -> tuple[Path, list[Path]]:
     return root, files
 
 
-def _digest(name: str, path: Path, recipe: list) -> str:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    content = [*recipe, name, status.st_size, status.st_mtime_ns]
+def _digest(name: str, paths: Sequence[Path], recipe: list) -> str:
+    content = [*recipe, name]
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        content += [path.name, status.st_size, status.st_mtime_ns]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:20]

@@ -27,6 +27,7 @@ class Track:
         last: its last frame.
         weight: area of the face, summed over its frames.
         appearance: mean of `rows.appearance` over its frames.
+        person: who it is, where an annotation says so.
     """
 
     file: str
@@ -35,6 +36,7 @@ class Track:
     last: int
     weight: float
     appearance: Float[np.ndarray, " K"]
+    person: str = ""
 
     def meets(self, other: Track) -> bool:
         """Whether some frame shows both, so that they are two people."""
@@ -59,13 +61,18 @@ def main_tracks(tracks: Sequence[Track]) -> set[int]:
 
 
 def named(tracks: Sequence[Track], how: str, alike: float) -> list[str]:
-    """A name for the person of each track.
+    """A name for the person of each track, by annotation where one says it.
 
     Args:
         tracks: of all files.
         how: "folder", "track" or "cluster".
         alike: see `clusters`.
     """
+    found = _found(tracks, how, alike)
+    return [track.person or name for track, name in zip(tracks, found, strict=True)]
+
+
+def _found(tracks: Sequence[Track], how: str, alike: float) -> list[str]:
     if how == "cluster":
         return [f"person-{number:05}" for number in clusters(tracks, alike)]
     if how == "track":

@@ -22,6 +22,8 @@ from xpress.extraction.face_sample import FaceSample
 from xpress.media.crop import Crop
 from xpress.media.sources import ImageSource, open_source
 from xpress.packs.action_units import UNITS
+from xpress.preparation.annotations.lookup import faces_of_file
+from xpress.preparation.annotations.mediapipe import read_points
 from xpress.preparation.faces.duplicates import perceptual_hash
 from xpress.preparation.faces.files import MediaFile
 from xpress.preparation.faces.identities import Track
@@ -144,14 +146,15 @@ def _rows(file: MediaFile, settings: PrepareSettings, story: FileStory) -> Itera
     try:
         opened = open_source(file.path)
         still = isinstance(opened, ImageSource)
-        for number, image, found in faces_of(opened, reader, settings.every):
+        known = faces_of_file(file.path, file.annotations)
+        for number, image, found in faces_of(opened, reader, settings.every, known):
             story.frames += 1
             story.empty += not found
             if settings.faces == "largest":
                 found = sorted(found, key=lambda f: -np.ptp(f.face.landmarks68, axis=0).max())[:1]
             for item in found:
                 story.shots = max(story.shots, item.shot + 1)
-                seen.setdefault(item.track, _SeenTrack()).add(number, item.face)
+                seen.setdefault(item.track, _SeenTrack()).add(number, item)
                 name = file.name if still else f"{file.name}/{number:06}"
                 row = _row(image, item, reader, settings, story)
                 if row is not None:
@@ -174,10 +177,8 @@ def _row(
 ) -> dict[str, Any] | None:
     """The columns of a face; of a rejected one only what the report shows, or None."""
     story.faces += 1
-    face = item.face
-    if settings.refine:
-        face = reader.refine(image, [face], settings.refine)[0].face
-    quality = measure(image, face, reader.extractor, reader.size)
+    face, read, origin = _labelled(image, item, reader, settings)
+    quality = measure(image, face, reader.extractor, reader.size, read)
     beyond = quality.rejections(settings.limits)
     for name in beyond:
         story.rejected[name] = story.rejected.get(name, 0) + 1
@@ -189,9 +190,31 @@ def _row(
     story.kept += 1
     columns = face_columns(image, face.landmarks68, face.contours, settings.size)
     units = reader.action_units(face.expression).astype(np.float32)
+    if item.entry is not None and item.entry.units is not None:
+        units = item.entry.units.astype(np.float32)
     fingerprint = perceptual_hash(Crop.around(face.landmarks68, FACE_RATIO, 64).cut(image))
-    labels = {UNITS: units, "annotation": "encoder", HASH: fingerprint, REJECTED: []}
+    labels = {UNITS: units, "annotation": origin, HASH: fingerprint, REJECTED: []}
     return columns | labels | asdict(quality)
+
+
+def _labelled(
+    image: UInt8[np.ndarray, "H W 3"],
+    item: FoundFace,
+    reader: FaceReader,
+    settings: PrepareSettings,
+) -> tuple[FaceSample, Float[np.ndarray, "68 2"] | None, str]:
+    """The face with the landmarks that count, what the encoder reads beside, and their origin."""
+    face, entry = item.face, item.entry
+    if settings.annotations == "mediapipe":
+        points = read_points(image, face.landmarks68, settings.annotator)
+        if points is not None:
+            marked = face.replace(landmarks68=points[0], contours=points[1])
+            return marked, face.landmarks68, "mediapipe"
+    if settings.refine:
+        face = reader.refine(image, [face], settings.refine)[0].face
+    if entry is not None and entry.landmarks68 is not None:
+        return face.replace(landmarks68=entry.landmarks68), face.landmarks68, entry.format
+    return face, None, "encoder"
 
 
 class _SeenTrack:
@@ -199,12 +222,14 @@ class _SeenTrack:
 
     def __init__(self) -> None:
         self.first = self.last = -1
-        self.weight, self.count = 0.0, 0
+        self.weight, self.count, self.person = 0.0, 0, ""
         self.appearance: Float[np.ndarray, " K"] | float = 0.0
 
-    def add(self, number: int, face: FaceSample) -> None:
+    def add(self, number: int, item: FoundFace) -> None:
+        face = item.face
         if not self.count:
             self.first = number
+            self.person = item.entry.person if item.entry else ""
         self.last, self.count = number, self.count + 1
         self.weight += float(np.ptp(face.landmarks68, axis=0).prod())
         self.appearance = self.appearance + appearance(face)
@@ -212,5 +237,11 @@ class _SeenTrack:
     def told(self, file: str, number: int) -> Track:
         mean = np.round(np.asarray(self.appearance, np.float64) / self.count, 4)
         return Track(
-            file, number, self.first, self.last, round(self.weight, 1), mean.astype(np.float32)
+            file,
+            number,
+            self.first,
+            self.last,
+            round(self.weight, 1),
+            mean.astype(np.float32),
+            self.person,
         )

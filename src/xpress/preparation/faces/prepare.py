@@ -15,6 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from xpress.errors import InputError
+from xpress.preparation.annotations.mediapipe import landmarker
 from xpress.preparation.faces.files import MediaFile, listed
 from xpress.preparation.faces.merging import MergePlan, planned, recipe_of, write_pack
 from xpress.preparation.faces.parts import part_path
@@ -84,6 +85,8 @@ def prepare(
     if output.suffix != ".parquet":
         raise InputError(f"{output}: give a name that ends in .parquet")
     check_writable(output)
+    if settings.annotations == "mediapipe":
+        landmarker(settings.annotator)  # or every file would tell what is missing
     files = listed(inputs, settings)
     work = _Work(output, files, settings, report)
     if work.complete:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,6 +16,8 @@ from xpress.preparation.faces.settings import QualityLimits
 
 SIZE = 128
 """Pixels of the crop that sharpness is measured in."""
+INNER = slice(17, 68)
+"""All landmarks but the jaw's."""
 PATCH_RATIO, PATCH_SIZE = 2.4, 256
 """Of the part of the picture that is mirrored to be read again."""
 
@@ -48,7 +49,11 @@ class FaceQuality:
 
 
 def measure(
-    image: UInt8[np.ndarray, "H W 3"], face: FaceSample, extractor: Extractor, size: int
+    image: UInt8[np.ndarray, "H W 3"],
+    face: FaceSample,
+    extractor: Extractor,
+    size: int,
+    read: Float[np.ndarray, "68 2"] | None = None,
 ) -> FaceQuality:
     """Measure a face.
 
@@ -57,6 +62,8 @@ def measure(
         face: in its pixels.
         extractor: reads the mirrored face.
         size: pixels of its crop.
+        read: landmarks that the extractor reads, where those of the face come from elsewhere;
+            uncertain is then where they disagree.
     """
     points = face.landmarks68
     height, width = image.shape[:2]
@@ -69,7 +76,9 @@ def measure(
         pitch=pitch,
         presence=face.presence,
         visible=float(inside.mean()),
-        uncertainty=uncertainty(image, points, extractor, size),
+        uncertainty=uncertainty(image, points, extractor, size)
+        if read is None
+        else disagreement(points, read),
     )
 
 
@@ -104,18 +113,22 @@ def uncertainty(
     mirrored = cv2.flip(patch.cut(image), 1)
     here = _mirror(patch.to_crop(points))
     again = extractor(mirrored, upright_crop(here, size)).landmarks68
-    eyes = max(float(np.linalg.norm(here[45] - here[36])), 1.0)
-    return float(np.linalg.norm(again - here, axis=1).mean() / eyes)
+    return disagreement(here, again, slice(None))
+
+
+def disagreement(
+    one: Float[np.ndarray, "68 2"], other: Float[np.ndarray, "68 2"], points: slice = INNER
+) -> float:
+    """Mean distance of landmarks over that of the outer eye corners.
+
+    Args:
+        one: landmarks; their corners count.
+        other: the same in the same pixels.
+        points: that are compared; along the jaw annotators differ by habit.
+    """
+    eyes = max(float(np.linalg.norm(one[45] - one[36])), 1.0)
+    return float(np.linalg.norm(one[points] - other[points], axis=1).mean() / eyes)
 
 
 def _mirror(points: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "68 2"]:
     return np.stack([PATCH_SIZE - 1 - points[:, 0], points[:, 1]], 1)[MIRROR_68]
-
-
-def counted(rejections: Sequence[Sequence[str]]) -> dict[str, int]:
-    """How many faces each limit alone or with others rejects."""
-    counts: dict[str, int] = {}
-    for names in rejections:
-        for name in names:
-            counts[name] = counts.get(name, 0) + 1
-    return counts

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -11,9 +11,11 @@ from jaxtyping import UInt8
 from xpress.errors import InputError
 from xpress.extraction.detection import Detection
 from xpress.extraction.face_reader import FaceReader
-from xpress.extraction.face_sample import FaceSample
+from xpress.extraction.face_sample import FaceSample, upright_crop
 from xpress.extraction.tracking import FaceTracker
 from xpress.media.sources import FrameSource, ImageSource, VideoSource
+from xpress.preparation.annotations.entries import Entry
+from xpress.preparation.annotations.lookup import Faces
 from xpress.preparation.faces.shots import ShotCuts
 
 SEARCH_EVERY = 10
@@ -30,11 +32,13 @@ class FoundFace:
         track: number of its track in the file, by first appearance.
         shot: number of the shot.
         face: what the encoder reads.
+        entry: what an annotation says.
     """
 
     track: int
     shot: int
     face: FaceSample
+    entry: Entry | None = None
 
 
 Frame = tuple[int, UInt8[np.ndarray, "H W 3"], list[FoundFace]]
@@ -115,12 +119,43 @@ def _covers(tracker: FaceTracker, found: Detection) -> bool:
     )
 
 
-def faces_of(opened: FrameSource, reader: FaceReader, every: int) -> Iterator[Frame]:
+def faces_of(
+    opened: FrameSource, reader: FaceReader, every: int, known: Faces | None = None
+) -> Iterator[Frame]:
     """The faces of a picture, left to right, or of every n-th frame of a video.
+
+    Args:
+        opened: picture or video.
+        reader: finds and reads faces.
+        every: each how manieth frame is taken.
+        known: annotated faces by frame; with landmarks they are taken instead of found ones, and
+            without, those of one face label what is found.
 
     Raises:
         InputError: neither a picture nor a video, or the video breaks off.
     """
+    if known and any(e.landmarks68 is not None for entries in known.values() for e in entries):
+        for number, image in enumerate(opened):
+            if number % every == 0:
+                yield number, image, list(_annotated(image, known.get(number, ()), reader))
+        return
+    for number, image, found in _found(opened, reader, every):
+        entries = (known or {}).get(number, ())
+        if len(entries) == 1 and len(found) == 1:
+            found = [replace(found[0], entry=entries[0])]
+        yield number, image, found
+
+
+def _annotated(
+    image: UInt8[np.ndarray, "H W 3"], entries: Sequence[Entry], reader: FaceReader
+) -> Iterator[FoundFace]:
+    for entry in entries:
+        if entry.landmarks68 is not None:
+            crop = upright_crop(entry.landmarks68, reader.size)
+            yield FoundFace(entry.face, 0, reader.extractor(image, crop), entry)
+
+
+def _found(opened: FrameSource, reader: FaceReader, every: int) -> Iterator[Frame]:
     if isinstance(opened, ImageSource):
         try:
             found = reader.find(opened.image, "all", opened.name)

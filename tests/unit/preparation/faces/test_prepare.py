@@ -19,6 +19,7 @@ from xpress.extraction.face_reader import FaceReader
 from xpress.media.images import read_image, write_image
 from xpress.media.video import VideoReader, VideoWriter
 from xpress.packs import read_records
+from xpress.packs.openface import COLUMNS
 from xpress.packs.prepared import crop_placement, splits_of
 from xpress.packs.records import decode
 from xpress.preparation.faces import parts
@@ -281,3 +282,53 @@ def test_the_page_stands_alone_and_tells_each_file(pack: Path):
         assert name in page
     assert "broken picture" in page
     assert page.count('src="data:image/webp;base64,') >= 15  # five rows in three grids
+
+
+def test_annotations_beside_the_media_are_used(samples: Path, tmp_path: Path):
+    truth = np.load(samples / "portrait_woman.landmarks.npz")["landmarks68"][0].astype(np.float64)
+    folder = tmp_path / "media"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        shutil.copy(samples / "portrait_woman.jpg", folder / name)
+    lines = "\n".join(f"{x + 1} {y + 1}" for x, y in truth)
+    (folder / "a.pts").write_text(f"version: 1\nn_points: 68\n{{\n{lines}\n}}\n")
+    header = ",".join(f"x{n},y{n}" for n in range(68))
+    values = ",".join(map(str, (truth[:, [0, 1]] + 40).ravel()))  # beside the face
+    (folder / "labels.csv").write_text(f"path,identity,{header}\nb.jpg,berta,{values}\n")
+    path = tmp_path / "faces.parquet"
+    settings = PrepareSettings(duplicates=True)
+    prepare([folder], path, settings, Spread(1), progress=False)
+    rows = {row["key"]: row for row in pq.read_table(path).to_pylist()}
+    assert {key: row["annotation"] for key, row in rows.items()} == {
+        "a.jpg": "pts",
+        "c.jpg": "encoder",
+    }
+    assert "uncertainty 1" in path.with_suffix(".html").read_text()  # what is beside the face
+    row = rows["a.jpg"]
+    points = np.array(row["landmarks68"]).reshape(68, 2)
+    scale = row["scale"]
+    assert scale == pytest.approx(192 / 1.7 / np.ptp(truth, axis=0).max())
+    middle = (truth.min(0) + truth.max(0)) / 2
+    np.testing.assert_allclose(points, (truth - middle) * scale + 95.5, atol=1e-3)
+    assert 0 < row["uncertainty"] < 0.1  # where the encoder sees them otherwise
+    unused = PrepareSettings(duplicates=True, annotations="none")
+    prepare([folder], path, unused, Spread(1), progress=False)
+    assert set(pq.read_table(path)["annotation"].to_pylist()) == {"encoder"}
+
+
+def test_action_units_of_openface_are_taken_frame_by_frame(media: Path, tmp_path: Path):
+    folder = tmp_path / "media"
+    folder.mkdir()
+    shutil.copy(media / CLIP, folder)
+    names = ["frame", "confidence", "success", *COLUMNS]
+    lines = [[frame, 0.9, 1, *[0.5 * frame] * 17] for frame in range(1, FRAMES + 1)]
+    text = "\n".join(",".join(map(str, line)) for line in [names, *lines])
+    (folder / "talking_man.csv").write_text(text)
+    path = tmp_path / "faces.parquet"
+    prepare([folder], path, PrepareSettings(every=EVERY), Spread(1), progress=False)
+    table = pq.read_table(path)
+    expected = [0.1 * (frame + 1) for frame in table["frame"].to_pylist()]
+    np.testing.assert_allclose(
+        [row[0] for row in table["action_units"].to_pylist()], expected, rtol=1e-5
+    )
+    assert len(expected) == 3
