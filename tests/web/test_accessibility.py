@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-TABS = ("reenact", "expressions")
+TABS = ("reenact", "expressions", "live", "inside")
 
 
 @pytest.mark.parametrize("tab", TABS)

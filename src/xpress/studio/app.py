@@ -14,6 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from xpress.studio.limits import Limits
+from xpress.studio.live_socket import live
 from xpress.studio.refusals import Refusal
 from xpress.studio.routes import ROUTES
 from xpress.studio.services import Studio
@@ -57,6 +58,7 @@ def create_app(limits: Limits | None = None, hosts: list[str] | None = None) -> 
     app.add_exception_handler(RequestValidationError, _not_understood)
     for path, function, method in ROUTES:
         app.add_api_route(path, function, methods=[method], response_model=None)
+    app.add_api_websocket_route("/api/{token}/live", live)
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return app
 

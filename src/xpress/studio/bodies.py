@@ -34,6 +34,24 @@ class ReenactRequest(_Request):
         return given | {"idle": float(self.idle)}
 
 
+class LiveRequest(_Request):
+    """A photograph that a camera is to move."""
+
+    target: str
+    face: FaceChoice = "largest"
+
+    def arguments(self) -> dict:
+        """What `desk.Desk.live_open` takes beside id and path."""
+        return {"face": self.face}
+
+
+class LookRequest(_Request):
+    """A photograph or video of which everything that is read is to be shown."""
+
+    file: str
+    face: Literal["largest"] | int = "largest"
+
+
 class RecordingRequest(_Request):
     """A driver whose movement is wanted as a file."""
 

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from xpress.commands.convert import convert
+from xpress.commands.extract import extract
 from xpress.commands.pipeline import use_threads
 from xpress.commands.reenact import reenact
 from xpress.editing.action_unit_values import parse_action_units
@@ -29,9 +30,12 @@ from xpress.media.images import read_image, write_image
 from xpress.media.sources import BlendshapeSource, ImageSource, ParameterSource, open_source
 from xpress.morphable.io.obj import write_obj
 from xpress.provenance.provenance import Provenance
+from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
 from xpress.structures import FaceParameters
 from xpress.studio.limits import Limits, check_upload
+from xpress.studio.live_face import LiveFace
+from xpress.studio.reading import mesh_of_frame, values_over_time
 from xpress.studio.retouch import Retouch, Wish, own_values
 
 Image = UInt8[np.ndarray, "H W 3"]
@@ -41,6 +45,8 @@ PREVIEW = 1024
 """Pixels of the longer side of pictures that are shown while sliders move."""
 POSTER = 640
 """The same of the pictures that stand for files."""
+LIVE, LIVE_SIDE = 4, 720
+"""Live sessions at a time, and pixels of the longer side of their pictures."""
 KEPT = 6
 """Prepared pictures that are remembered."""
 SEARCHED = 50
@@ -57,6 +63,7 @@ class Desk:
     def __init__(self) -> None:
         use_threads(2)
         self._editors: dict[str, ExpressionEditor] = {}
+        self._live: dict[str, LiveFace] = {}
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
 
     @cached_property
@@ -175,6 +182,43 @@ class Desk:
 
         return self._remembered((path, face, editor), make) if small else make()
 
+    # ---- live
+
+    def live_open(self, id: str, path: str, face: str | int) -> str:
+        """Begin a live session; says what is set.
+
+        Raises:
+            InputError: no face, or too many sessions are live.
+        """
+        if len(self._live) >= LIVE:
+            raise InputError("Others are live here already; please try again later.")
+        target, image = Path(path), read_image(path)
+        if max(image.shape[:2]) > LIVE_SIDE:
+            target = target.with_suffix(".live.png")
+            write_image(target, _within(image, LIVE_SIDE))
+        options = ReenactmentOptions(face=face, head="source")
+        self._live[id] = LiveFace(self.reenactor, target, options)
+        return self._live[id].told()
+
+    def live_frame(self, id: str, moment: float, jpeg: bytes) -> tuple[bytes, bool]:
+        """See `LiveFace`."""
+        return self._lively(id)(moment, jpeg)
+
+    def live_press(self, id: str, key: str) -> str:
+        """Do what a key of `live.session` does; says what is set then."""
+        face = self._lively(id)
+        face.session.press(key)
+        return face.told()
+
+    def live_close(self, id: str) -> None:
+        """End a live session, if there is one."""
+        self._live.pop(id, None)
+
+    def _lively(self, id: str) -> LiveFace:
+        if id not in self._live:  # the process that held it has ended
+            raise InputError("The live picture was interrupted; please start it again.")
+        return self._live[id]
+
     # ---- jobs
 
     def reenact(
@@ -201,7 +245,21 @@ class Desk:
 
     def record(self, source: str, output: str, told: Callable[..., object]) -> None:
         """Write what is read of a driver as `params.npz`."""
-        convert(source, output, progress=_Progress(told), reader=self.reenactor)
+        with redirect_stdout(io.StringIO()):  # names a temporary file, which says nothing
+            convert(source, output, progress=_Progress(told), reader=self.reenactor)
+
+    def look(self, target: str, output: str, face: str | int, told: Callable[..., object]) -> None:
+        """Write all that `task=extract` writes into a folder."""
+        with redirect_stdout(io.StringIO()):
+            extract(target, output, face, progress=_Progress(told), reader=self.reenactor)
+
+    def values(self, path: str) -> dict[str, Any]:
+        """See `values_over_time`."""
+        return values_over_time(Path(path), self.reenactor.model)
+
+    def mesh(self, path: str, frame: int, whole: bool) -> bytes:
+        """See `mesh_of_frame`."""
+        return mesh_of_frame(Path(path), frame, whole, self.reenactor.model)
 
     def example(self, output: str, folder: str, told: Callable[..., object]) -> str:
         """Write the clip that moves when the page opens."""

@@ -14,6 +14,7 @@ from xpress.editing.presets import EMOTION_PRESETS
 from xpress.studio.bodies import (
     ExportRequest,
     FaceRequest,
+    LookRequest,
     RecordingRequest,
     ReenactRequest,
     WishRequest,
@@ -233,6 +234,38 @@ async def start_recording(
     return studio.jobs.told(studio.jobs.add(session, "record", arguments, finish))
 
 
+async def start_look(
+    body: LookRequest, session: Session = Mine, studio: Studio = Here
+) -> dict[str, Any]:
+    """Queue the reading of a photo or video, from which all is shown."""
+    file = session.file(body.file)
+    folder = session.place("-inside")
+    arguments = {"target": str(file.path), "output": str(folder), "face": body.face}
+
+    def finish(_: None) -> list[dict[str, Any]]:
+        kinds = {".npz": "recording", ".png": "photo", ".mp4": "video"}
+        return [
+            session.keep(path, path.name, kinds.get(path.suffix, "other")).told()
+            for path in sorted(folder.iterdir())
+        ]
+
+    return studio.jobs.told(studio.jobs.add(session, "look", arguments, finish))
+
+
+async def values(id: str, session: Session = Mine, studio: Studio = Here) -> dict[str, Any]:
+    """Action units over time of what was read."""
+    return await studio.called(session, "values", path=str(session.file(id).path))
+
+
+async def mesh(
+    id: str, frame: int = 0, whole: bool = False, session: Session = Mine, studio: Studio = Here
+) -> Response:
+    """The face's shape in a frame."""
+    path = str(session.file(id).path)
+    content = await studio.called(session, "mesh", path=path, frame=frame, whole=whole)
+    return Response(content, media_type="application/octet-stream")
+
+
 async def job(id: str, session: Session = Mine, studio: Studio = Here) -> dict[str, Any]:
     """How far a job is."""
     return studio.jobs.told(studio.jobs.get(session, id))
@@ -267,6 +300,9 @@ ROUTES: tuple[tuple[str, Any, str], ...] = (
     (f"{_MINE}/preview", preview, "POST"),
     (f"{_MINE}/exports", export, "POST"),
     (f"{_MINE}/reenactments", start_reenactment, "POST"),
+    (f"{_MINE}/looks", start_look, "POST"),
+    (f"{_MINE}/looks/{{id}}/values", values, "GET"),
+    (f"{_MINE}/looks/{{id}}/mesh", mesh, "GET"),
     (f"{_MINE}/recordings", start_recording, "POST"),
     (f"{_MINE}/jobs/{{id}}", job, "GET"),
     (f"{_MINE}/jobs/{{id}}", cancel_job, "DELETE"),

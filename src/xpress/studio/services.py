@@ -30,6 +30,7 @@ class Studio:
         root: folder of all temporary files.
         desk: answers what does not take long.
         jobs: does what does.
+        nobody: stands for the server itself where a session is asked for.
         clip: what moves when a page opens, once it is made.
         clip_frame: JPEG, the newest picture of it while it is being made.
     """
@@ -52,6 +53,7 @@ class Studio:
         self.sessions = Sessions(self.root, self.examples, self.jobs.close)
         self.clip = self.root / "example.mp4"
         self.clip_frame = b""
+        self.nobody = Session(self.root, {})
         self._tasks: list[asyncio.Task] = []
 
     async def start(self) -> None:

@@ -53,7 +53,13 @@ export class FileField extends EventTarget {
     this.shown.replaceChildren(make("div", { className: "placeholder", textContent: `Drop a file here: ${what}` }));
   }
 
-  async take(file, name = file.name) {
+  // `reading` is kept so that a button can wait for what was just dropped.
+  take(file, name = file.name) {
+    this.reading = this.read(file, name);
+    return this.reading;
+  }
+
+  async read(file, name) {
     if (file.size > tables.megabytes * 2 ** 20) {
       say(this.message, `${name}: larger than ${tables.megabytes} MB; give a smaller file.`, true);
       return;

@@ -5,6 +5,8 @@ import { FileField } from "./field.js";
 import { askJson, open } from "./server.js";
 import * as reenact from "./reenact.js";
 import * as expressions from "./expressions.js";
+import * as live from "./live.js";
+import * as inside from "./inside.js";
 
 function tabs() {
   const all = [...document.querySelectorAll("[role=tab]")];
@@ -54,6 +56,8 @@ try {
   }
   reenact.start(fields);
   expressions.start(fields.edited);
+  live.start(fields.live);
+  inside.start(fields.looked);
   for (const field of Object.values(fields)) field.useExample();
   tabs();
   document.body.dataset.ready = "true";

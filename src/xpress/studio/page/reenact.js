@@ -59,6 +59,7 @@ function showFrame(place) {
 async function move() {
   const { source, target } = fields;
   const message = $("#move-message");
+  await Promise.all([source.reading, target.reading]);
   if (!source.file || !target.file) { say(message, "Choose a face and a movement first.", true); return; }
   if (!document.querySelector("[name=region]:checked")) { say(message, "Choose at least one part of the face that moves.", true); return; }
   say(message, "");
