@@ -18,7 +18,6 @@ from jaxtyping import UInt8
 
 from xpress.commands.convert import convert
 from xpress.commands.extract import extract
-from xpress.commands.pipeline import use_threads
 from xpress.commands.reenact import reenact
 from xpress.editing.action_unit_values import parse_action_units
 from xpress.editing.expression_editor import ExpressionEditor
@@ -61,7 +60,6 @@ class Desk:
     """Functions that are called by name; arguments and results are plain values."""
 
     def __init__(self) -> None:
-        use_threads(2)
         self._editors: dict[str, ExpressionEditor] = {}
         self._live: dict[str, LiveFace] = {}
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()

@@ -155,17 +155,19 @@ def _result(kind: str, content: Any) -> Any:
 def _serve(connection: Connection, root: str) -> None:
     """The process: calls come in, results go out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    from xpress.commands.pipeline import threads_limited
     from xpress.studio.desk import Desk
 
     desk = Desk()
-    while True:
-        try:
-            message = connection.recv()
-            if message != "cancel":  # of work that had ended by then
-                connection.send(_answer(desk, connection, *message))
-        except (EOFError, OSError):
-            shutil.rmtree(root, ignore_errors=True)
-            return
+    with threads_limited(1):
+        while True:
+            try:
+                message = connection.recv()
+                if message != "cancel":  # of work that had ended by then
+                    connection.send(_answer(desk, connection, *message))
+            except (EOFError, OSError):
+                shutil.rmtree(root, ignore_errors=True)
+                return
 
 
 def _answer(desk: Any, connection: Connection, name: str, arguments: dict, tells: bool):
