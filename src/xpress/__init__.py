@@ -6,11 +6,16 @@ change.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xpress import kernel_cache
+
+# ONNX Runtime since 1.29 else leaves a file in the folder for temporary files when it is imported,
+# and tells its makers of every network that is loaded
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from xpress.editing.expression_editor import ExpressionEditor as ExpressionEditor

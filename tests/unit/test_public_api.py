@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import os
 import subprocess
 import sys
 
@@ -66,3 +67,15 @@ def test_importing_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines() == ["[]", "Reenactor render"], done.stderr
+
+
+def test_nothing_is_told_to_the_makers_of_the_runtime(tmp_path):
+    """ONNX Runtime leaves a device's number in the folder for temporary files if it tells them."""
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    code = "from xpress.extraction import onnx_sessions; print(onnx_sessions.onnxruntime.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "onnxruntime\n"
+    assert not [path for path in tmp_path.rglob("*") if "kernels" not in path.name]

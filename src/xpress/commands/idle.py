@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
+from contextlib import ExitStack
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from xpress.media.sources import DEFAULT_FPS, ImageSource, open_source
 from xpress.provenance.provenance import MARKED, Provenance
 from xpress.reenactment.reenactor import Reenactor
 from xpress.structures import FaceParameters
+from xpress.whole_files import scratch_folder
 
 PathLike = str | os.PathLike
 LONGEST = 3600.0
@@ -61,8 +61,10 @@ def idle(
         if not isinstance(opened, ImageSource):
             raise InputError(f"{target}: lives by itself; give a photograph")
     reenactor = reenactor or Reenactor.from_pretrained(weights or "default")
-    with tempfile.TemporaryDirectory(prefix="xpress_") as folder:
-        source = Path(folder) / "rest.npz"
+    with ExitStack() as stack:
+        scratch = scratch_folder()
+        stack.callback(scratch.discard)
+        source = scratch.path / "rest.npz"
         fps = np.array([DEFAULT_FPS.numerator, DEFAULT_FPS.denominator])
         FaceParameters.resting(reenactor.model.sizes, frames).save(source, fps=fps)
         reenact(
