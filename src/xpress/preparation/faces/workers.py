@@ -39,20 +39,21 @@ def make_parts(
             write_part(file, settings, folder)
             yield file
         return
-    remaining = list(files)
-    alone = False  # after a crash nobody knows whose it was: one at a time tells
+    remaining, suspects = list(files), 0
     while remaining:
-        batch = remaining[:1] if alone else remaining
+        # after a crash nobody knows whose it was: those that were begun tell it one at a time
+        batch = remaining[:1] if suspects else remaining
         done = []
         for file in _pooled(batch, settings, folder, processes):
             done.append(file)
             yield file
+        crashed = len(done) < len(batch)
         remaining = [file for file in remaining if file not in done]
-        if alone and not done:
-            crashed = remaining.pop(0)
-            write_told_part(crashed, f"{crashed.name}: {CRASHED}", folder)
-            yield crashed
-        alone = bool(remaining)
+        if crashed and suspects:
+            write_told_part(batch[0], f"{batch[0].name}: {CRASHED}", folder)
+            yield remaining.pop(0)
+        begun = 2 * processes + 1  # the pool hands out as many ahead
+        suspects = begun if crashed and not suspects else max(suspects - 1, 0) * (not crashed)
 
 
 def _pooled(
