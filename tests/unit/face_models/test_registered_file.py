@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from xpress.extraction.face_reader import FaceReader
+from xpress.face_models import registered_file as module
 from xpress.face_models.__main__ import main
 from xpress.face_models.registered_file import registered_file
+from xpress.face_models.registration.named_expressions import NamedExpressions
+from xpress.face_models.registration.register import Registration
 from xpress.media.images import read_image
 from xpress.morphable.face_model import FaceModel
 
@@ -61,9 +64,16 @@ def _compare(reader: FaceReader, portrait: Path) -> None:
 
 def test_a_model_is_registered_once(rig, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    none = np.zeros(0)
+    shapes = NamedExpressions(np.zeros((0, 0, 3)), np.zeros((0, 0)), none, none > 0)
+    made = Registration(FaceModel.default(), none > 0, none, shapes, 0.0)
+    monkeypatch.setattr(module, "register", lambda *_: made)
     first = registered_file("npz", rig)
     assert "registered to the default mesh" in capsys.readouterr().out
     written = first.stat().st_mtime_ns
     assert registered_file("npz", rig) == first
     assert first.stat().st_mtime_ns == written
     assert not capsys.readouterr().out
+    with rig.open("ab") as file:
+        file.write(b"\0")
+    assert registered_file("npz", rig) != first

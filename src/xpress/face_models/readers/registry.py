@@ -10,23 +10,31 @@ from pathlib import Path
 import numpy as np
 
 from xpress.errors import InputError
-from xpress.face_models.readers import bfm_hdf5, gltf, npz
+from xpress.face_models.readers import bfm2009, bfm_hdf5, flame, gltf, ict, npz, surrey
 from xpress.face_models.readers.face_rig import FaceRig
 from xpress.whole_files import local_path
 
 READERS: dict[str, Callable[[Path], FaceRig]] = {
+    "bfm2009": bfm2009.read_bfm2009,
     "bfm2017": bfm_hdf5.read_bfm2017,
     "bfm2019": bfm_hdf5.read_bfm2019,
+    "flame": flame.read_flame,
     "gltf": gltf.read_gltf,
+    "ict": ict.read_ict_folder,
     "npz": npz.read_npz,
+    "surrey": surrey.read_surrey,
 }
 
 
 NEEDED: dict[str, str] = {
+    "bfm2009": bfm2009.NEEDED,
     "bfm2017": bfm_hdf5.NEEDED["2017"],
     "bfm2019": bfm_hdf5.NEEDED["2019"],
+    "flame": flame.NEEDED,
     "gltf": gltf.NEEDED,
+    "ict": ict.NEEDED,
     "npz": npz.NEEDED,
+    "surrey": surrey.NEEDED,
 }
 """Which file from where each of them reads."""
 

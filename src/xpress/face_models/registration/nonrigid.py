@@ -14,10 +14,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_matrix, csc_matrix, csr_matrix, diags, spmatrix
 from scipy.sparse.linalg import SuperLU, splu
+from scipy.spatial import cKDTree
 
 from xpress.face_models.registration.surface_points import Surface, SurfacePoint
 
-_STIFFNESS = np.geomspace(300.0, 0.02, 9)
+_STIFFNESS = np.geomspace(300.0, 0.5, 9)
 """Of the plate, from stiff to soft, relative to the weight of a vertex."""
 _ROUNDS = 3
 _TENSION = 0.02
@@ -26,7 +27,9 @@ _REACH = np.geomspace(2.0, 0.4, len(_STIFFNESS))
 """Farthest partner, centimetres."""
 _FACING = 0.5
 """Least cosine between the normals of partners."""
-_MARKED = np.geomspace(100.0, 0.3, len(_STIFFNESS))
+_BEFORE, _CLEAR = (0.3, 0.5, 0.75, 1.0), 0.6
+"""Centimetres along a normal, and the share of them that have to be free around their ends."""
+_MARKED = np.geomspace(100.0, 0.1, len(_STIFFNESS))
 """Weight of a landmark."""
 
 
@@ -43,6 +46,7 @@ class Plate:
     ) -> None:
         self.vertices, self.triangles = np.asarray(vertices, float), triangles
         laplacian = _laplacian(len(vertices), triangles)
+        self._open = exposed(self.vertices, triangles)
         self._energy = (laplacian.T @ laplacian + _TENSION * laplacian).tocsc()
 
     def extended(
@@ -61,6 +65,20 @@ class Plate:
         # a trace of weight everywhere: parts without any partner stay where they are
         return (stiffness * self._energy + diags(weights + 1e-9)).tocsc()
 
+    def partners(
+        self, vertices: Float[np.ndarray, "N 3"], target: Surface, reach: float
+    ) -> tuple[SurfacePoint, Bool[np.ndarray, " N"]]:
+        """The nearest point of the target to each vertex, and which of them are to be trusted.
+
+        Those are near enough, face the same way, do not lie on the target's border, and no other
+        skin lies before them at rest: not every mesh has nostrils and inner lips.
+        """
+        found = target.nearest(vertices)
+        distance = np.linalg.norm(found.mix(target.vertices) - vertices, axis=1)
+        facing = (vertex_normals(vertices, self.triangles) * found.normal).sum(1) > _FACING
+        near = (distance < reach) & facing & ~target.on_border(found)
+        return found, near & self._open
+
     def registered(
         self,
         target: Surface,
@@ -78,7 +96,7 @@ class Plate:
         wanted_marks = positions - marks @ rest
         for stiffness, reach, marked in zip(_STIFFNESS, _REACH, _MARKED, strict=True):
             for _ in range(_ROUNDS):
-                found, trusted = partners(now, self.triangles, target, reach)
+                found, trusted = self.partners(now, target, reach)
                 weights = trusted.astype(float)
                 system = self._system(weights, stiffness) + marked * (marks.T @ marks)
                 pull = weights[:, None] * (found.mix(target.vertices) - rest)
@@ -93,20 +111,16 @@ def _factorised(system: spmatrix) -> SuperLU:
     return splu(system.tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
 
 
-def partners(
-    vertices: Float[np.ndarray, "N 3"],
-    triangles: Int[np.ndarray, "F 3"],
-    target: Surface,
-    reach: float,
-) -> tuple[SurfacePoint, Bool[np.ndarray, " N"]]:
-    """The nearest point of the target to each vertex, and which of them are to be trusted.
-
-    Those are near enough, face the same way, and do not lie on the target's border.
-    """
-    found = target.nearest(vertices)
-    distance = np.linalg.norm(found.mix(target.vertices) - vertices, axis=1)
-    facing = (vertex_normals(vertices, triangles) * found.normal).sum(1) > _FACING
-    return found, (distance < reach) & facing & ~target.on_border(found)
+def exposed(
+    vertices: Float[np.ndarray, "N 3"], triangles: Int[np.ndarray, "F 3"]
+) -> Bool[np.ndarray, " N"]:
+    """Vertices that have nothing of the mesh before them, along their normals."""
+    tree, normals = cKDTree(vertices), vertex_normals(vertices, triangles)
+    clear = np.ones(len(vertices), bool)
+    for step in _BEFORE:
+        distance, _ = tree.query(vertices + step * normals)
+        clear &= distance > _CLEAR * step
+    return clear
 
 
 def vertex_normals(

@@ -19,7 +19,7 @@ from xpress.face_models.readers.face_rig import FaceRig
 from xpress.face_models.registration.alignment import align
 from xpress.face_models.registration.inner_parts import InnerParts
 from xpress.face_models.registration.named_expressions import NamedExpressions, name_expressions
-from xpress.face_models.registration.nonrigid import Plate, marks_matrix, partners
+from xpress.face_models.registration.nonrigid import Plate, marks_matrix
 from xpress.face_models.registration.surface_points import Surface
 from xpress.morphable.face_model import FaceModel
 
@@ -30,6 +30,8 @@ _LEAST = 0.5
 _SLIDING = range(27)
 """Landmarks that are no fixed points of a face: the jaw's, and the brows', which each scheme sets
 elsewhere."""
+_LIDS = {"R": ([37, 38], [41, 40]), "L": ([43, 44], [47, 46])}
+"""iBUG-68 numbers of each upper and lower lid."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def register(
         default.landmark_corners[known], default.landmark_weights[known], len(default.mean)
     )[:, : len(rest)]
     bent = plate.registered(surface, matrix, positions)
-    found, covered = partners(bent, plate.triangles, surface, REACHED)
+    found, covered = plate.partners(bent, surface, REACHED)
     _check_coverage(covered, rest, marks)
 
     def sampled(basis: Float[np.ndarray, "K V 3"]) -> Float[np.ndarray, "K Vf 3"]:
@@ -135,6 +137,21 @@ def _colors(
     return mean, basis
 
 
+def _closing(default: FaceModel, model: FaceModel, row: int) -> float:
+    """How much farther a blink that was carried over has to go where eyes stand wider open."""
+    name = default.expression_names[row]
+    if not name.startswith("eyeBlink"):
+        return 1.0
+    upper, lower = _LIDS[name[-1]]
+
+    def gap(points: Float[np.ndarray, "1 V 3"]) -> float:
+        marks = default.landmarks68(points)[0, :, 1]
+        return float(marks[upper].mean() - marks[lower].mean())
+
+    closing = gap(default.expression_basis[row][None])
+    return (closing + gap(default.mean[None]) - gap(model.mean[None])) / closing
+
+
 def _assemble(
     default: FaceModel,
     rig: FaceRig,
@@ -155,13 +172,16 @@ def _assemble(
             name for name, own in zip(default.expression_names, named.own, strict=True) if not own
         ],
     }
+    expression = default.expression_basis + inside.follow(change, rigid=False)
     model = replace(
         default,
         mean=default.mean + inside.follow(bend[None])[0],
         identity_basis=inside.follow(identity),
-        expression_basis=default.expression_basis + inside.follow(change, rigid=False),
+        expression_basis=expression,
         info=info,
     )
+    for row in np.flatnonzero(~named.own).tolist():
+        expression[row] *= _closing(default, model, row)
     if colors is None:
         return model
     return replace(model, mean_color=colors[0], color_basis=colors[1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from xpress.face_models.registration.nonrigid import Plate, partners
+from xpress.face_models.registration.nonrigid import Plate, exposed
 from xpress.face_models.registration.surface_points import Surface
 
 
@@ -37,7 +37,7 @@ def test_the_plate_is_bent_onto_a_hill(sheet):
     surface = Surface(hill, triangles)
     bent = Plate(vertices, triangles).registered(surface, csr_matrix((0, 625)), np.zeros((0, 3)))
     inner = (np.abs(vertices[:, :2]) < 2).all(1)
-    found, _ = partners(bent, triangles, surface, 1.0)
+    found, _ = Plate(vertices, triangles).partners(bent, surface, 1.0)
     distance = np.linalg.norm(found.mix(hill) - bent, axis=1)
     assert distance[inner].max() < 0.01
     assert bent[inner, 2].max() > 0.5
@@ -45,8 +45,19 @@ def test_the_plate_is_bent_onto_a_hill(sheet):
 
 def test_partners_face_the_same_way(sheet):
     vertices, triangles = sheet
+    plate = Plate(vertices, triangles)
     behind = Surface(vertices + np.array([0, 0, 0.1]), triangles[:, ::-1])
-    assert not partners(vertices, triangles, behind, 1.0)[1].any()
+    assert not plate.partners(vertices, behind, 1.0)[1].any()
     before = Surface(vertices + np.array([0, 0, 0.1]), triangles)
-    assert partners(vertices, triangles, before, 1.0)[1].mean() > 0.7
-    assert not partners(vertices, triangles, before, 0.05)[1].any()
+    assert plate.partners(vertices, before, 1.0)[1].mean() > 0.7
+    assert not plate.partners(vertices, before, 0.05)[1].any()
+
+
+def test_what_other_skin_lies_before_is_not_exposed(sheet):
+    vertices, triangles = sheet
+    assert exposed(vertices, triangles).all()
+    lid = vertices + np.array([0, 0, 0.5])
+    both = np.concatenate([vertices, lid])
+    for turned, wanted in ((triangles, [False, True]), (triangles[:, ::-1], [False, False])):
+        found = exposed(both, np.concatenate([triangles, turned + len(vertices)]))
+        assert [found[:625].all(), found[625:].all()] == wanted

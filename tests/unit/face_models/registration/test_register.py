@@ -63,15 +63,6 @@ def test_what_lies_inside_follows(stranger, known):
     np.testing.assert_allclose(size / default, (size / default).mean(), rtol=1e-4)
 
 
-def test_without_landmarks_the_face_is_found(stranger):
-    found = register(replace(stranger.rig, landmarks={})).model
-    wanted = stranger.model.landmark_points(stranger.person[None])[0]
-    marks = found.landmark_points(found.mean[None])[0]
-    placed = between(wanted[17:68], marks[17:68])
-    error = np.linalg.norm(placed(wanted) - marks, axis=1)[17:68]
-    assert error.mean() < 2 * MILLIMETRE
-
-
 def test_what_is_no_face_is_refused(stranger):
     x, y = np.meshgrid(np.linspace(-1, 1, 30), np.linspace(-1, 1, 30))
     ball = np.stack([x, y, 0.02 * np.sin(9 * x)], -1).reshape(-1, 3)
@@ -91,3 +82,33 @@ def test_what_is_no_face_is_refused(stranger):
     )
     with pytest.raises(InputError, match=r"no face was found|of a face was found"):
         register(rig)
+
+
+def test_wide_eyes_without_landmarks(stranger):
+    """The face is found by its shape, and a blink that was carried over closes its eyes."""
+    model = stranger.model
+    row = model.expression_names.index("eyeBlink_L")
+    rig = replace(
+        stranger.rig,
+        mean=stranger.rig.mean
+        - 0.6 * stranger.rig.expression[3]
+        - 0.6 * stranger.rig.expression[4],
+        landmarks={},
+        expression=stranger.rig.expression[:1],
+        expression_names=["jawOpen"],
+        expression_bounds=np.array([[0.0, 1.0]]),
+        neutral=np.zeros(1),
+    )
+    found = register(rig).model
+
+    def gap(face, blink):
+        marks = face.landmarks68(face.mean[None] + blink * face.expression_basis[row][None])[0]
+        return marks[[43, 44], 1].mean() - marks[[47, 46], 1].mean()
+
+    wanted = model.landmark_points(stranger.person[None])[0]
+    marks = found.landmark_points(found.mean[None])[0]
+    placed = between(wanted[27:36], marks[27:36])
+    error = np.linalg.norm(placed(wanted) - marks, axis=1)
+    assert error[[*range(27, 36), *range(48, 68)]].mean() < 2 * MILLIMETRE
+    assert gap(found, 0) > 1.15 * gap(model, 0)
+    assert gap(found, 1) == pytest.approx(gap(model, 1), abs=0.02)
