@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -76,6 +77,24 @@ class FaceTracker:
         self._last = None
         self._seen = True
         self._advance(face)
+
+    def state(self) -> dict[str, Any]:
+        """What the next frame depends on, in numbers that JSON keeps."""
+        crops = {"crop": self._crop, "last": self._last}
+        told = {
+            name: crop and [*crop.center, crop.side, crop.angle] for name, crop in crops.items()
+        }
+        return told | {"wait": self._wait, "seen": self._seen, "detections": self.detections}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where another tracker's `state` was taken."""
+        self._crop, self._last = (
+            state[name]
+            and Crop((state[name][0], state[name][1]), state[name][2], self.size, state[name][3])
+            for name in ("crop", "last")
+        )
+        self._wait, self._seen = state["wait"], state["seen"]
+        self.detections = state["detections"]
 
     def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> FaceSample | None:
         """The face in the next frame, None where it is out of sight."""

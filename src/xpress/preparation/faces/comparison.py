@@ -81,10 +81,10 @@ def _read(records: FaceRecords, weights: str) -> Float[np.ndarray, "N 68 2"]:
     """The encoder's landmarks, from crops around those that are there."""
     reader = FaceReader.from_pretrained(weights)
     found = [
-        reader.extractor(decode(image), upright_crop(points, reader.size)).landmarks68
-        for image, points in zip(
-            records.images, records.landmarks68.astype(np.float64), strict=True
-        )
+        reader.extractor(
+            decode(records.images[row]), upright_crop(points.astype(np.float64), reader.size)
+        ).landmarks68
+        for row, points in enumerate(records.landmarks68)
     ]
     return np.stack(found).astype(np.float32)
 

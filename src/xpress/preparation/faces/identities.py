@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -28,6 +28,7 @@ class Track:
         weight: area of the face, summed over its frames.
         appearance: mean of `rows.appearance` over its frames.
         person: who it is, where an annotation says so.
+        frames: in which it was seen.
     """
 
     file: str
@@ -37,6 +38,19 @@ class Track:
     weight: float
     appearance: Float[np.ndarray, " K"]
     person: str = ""
+    frames: int = 1
+
+    def continued(self, other: Track) -> Track:
+        """With what was seen of it later."""
+        frames = self.frames + other.frames
+        seen = (self.frames * self.appearance + other.frames * other.appearance) / frames
+        return replace(
+            self,
+            last=other.last,
+            weight=round(self.weight + other.weight, 1),
+            appearance=seen.astype(np.float32),
+            frames=frames,
+        )
 
     def meets(self, other: Track) -> bool:
         """Whether some frame shows both, so that they are two people."""

@@ -17,9 +17,10 @@ from jaxtyping import Bool
 from xpress.packs.parquet import points_of
 from xpress.preparation.faces.duplicates import near_duplicates
 from xpress.preparation.faces.identities import named, validation_people
-from xpress.preparation.faces.parts import HASH, REJECTED, ROWS, FileStory, read_story
+from xpress.preparation.faces.parts import HASH, REJECTED, ROWS, read_story
 from xpress.preparation.faces.rows import LABELS
 from xpress.preparation.faces.settings import PrepareSettings
+from xpress.preparation.faces.story import FileStory
 from xpress.whole_files import written_beside
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class MergePlan:
     """What is decided of all rows before a picture of them is read.
 
     Attributes:
-        stories: of the files, in the order of the parts.
+        stories: of the files, in their order.
         keep: rows of each part that go into the pack.
         people: name of the person of each (file, track).
         held: people kept for validation.
@@ -56,8 +57,12 @@ class MergePlan:
 
 
 def planned(parts: Sequence[Path], settings: PrepareSettings) -> MergePlan:
-    """Decide what becomes of the rows of parts."""
-    stories = [read_story(part) for part in parts]
+    """Decide what becomes of the rows of parts, those of a file one after the other."""
+    files: dict[str, list[FileStory]] = {}
+    for part in parts:
+        story = read_story(part)
+        files.setdefault(story.name, []).append(story)
+    stories = [FileStory.joined(stretches) for stretches in files.values()]
     tables = [pq.read_table(part, columns=list(_SMALL)) for part in parts]
     keep = [np.asarray(pc.equal(pc.list_value_length(t[REJECTED]), 0)) for t in tables]
     tables = [table.filter(pa.array(rows)) for table, rows in zip(tables, keep, strict=True)]

@@ -1,11 +1,11 @@
-"""The rows of one file, and what is told of it: a part of the pack, whole or absent."""
+"""The rows of one file, stretch by stretch: parts of the pack, whole or absent."""
 
 from __future__ import annotations
 
-import json
+import itertools
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,18 @@ from xpress.preparation.annotations.lookup import faces_of_file
 from xpress.preparation.annotations.mediapipe import read_points
 from xpress.preparation.faces.duplicates import perceptual_hash
 from xpress.preparation.faces.files import MediaFile
-from xpress.preparation.faces.identities import Track
 from xpress.preparation.faces.quality import measure
-from xpress.preparation.faces.rows import FACE_RATIO, LABELS, appearance, encoded, face_columns
+from xpress.preparation.faces.rows import FACE_RATIO, LABELS, encoded, face_columns
 from xpress.preparation.faces.settings import PrepareSettings
-from xpress.preparation.faces.tracks import FoundFace, faces_of
+from xpress.preparation.faces.story import FileStory, SeenTrack
+from xpress.preparation.faces.tracks import FaceTracks, FoundFace, faces_of
 from xpress.whole_files import written_beside
 
 log = logging.getLogger(__name__)
 
+STRETCH = 150
+"""Pictures of a video after which its rows are safe: half a minute, of which every fifth frame is
+taken."""
 ROWS = 256
 """Rows of a row group: what is held in memory at a time."""
 THUMBNAIL = 96
@@ -48,91 +51,68 @@ SCHEMA = LABELS.append(pa.field(HASH, pa.uint64())).append(
 _STORY = b"xpress.part"
 
 
-@dataclass
-class FileStory:
-    """What became of a file.
-
-    Attributes:
-        name: see `MediaFile.name`.
-        frames: pictures that were looked at.
-        empty: those of them without a face.
-        shots: of a video.
-        faces: that were found.
-        kept: of these, the ones within the limits.
-        rejected: how many each limit is against, by its name.
-        tracks: of the file.
-        error: why it could not be read to the end.
-    """
-
-    name: str
-    frames: int = 0
-    empty: int = 0
-    shots: int = 0
-    faces: int = 0
-    kept: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
-    tracks: list[Track] = field(default_factory=list)
-    error: str = ""
-
-    def told(self) -> str:
-        """A line about the file."""
-        if self.error and not self.frames:
-            return self.error
-        line = f"{self.kept} of {self.faces} faces in {self.frames} pictures"
-        if self.empty == self.frames:
-            line = f"no face in {self.frames} pictures"
-        elif self.rejected:
-            each = ", ".join(f"{name} {n}" for name, n in sorted(self.rejected.items()))
-            line += f" (against the others: {each})"
-        return f"{line}; {self.error}" if self.error else line
-
-    def to_json(self) -> str:
-        """For the part's metadata."""
-        content = asdict(self)
-        for track in content["tracks"]:
-            track["appearance"] = [round(float(v), 4) for v in track["appearance"]]
-        return json.dumps(content)
-
-    @staticmethod
-    def from_json(text: str | bytes) -> FileStory:
-        """As `to_json` wrote it."""
-        content = json.loads(text)
-        content["tracks"] = [
-            Track(**{**track, "appearance": np.array(track["appearance"], np.float32)})
-            for track in content["tracks"]
-        ]
-        return FileStory(**content)
+def part_path(folder: Path, file: MediaFile, stretch: int = 0) -> Path:
+    """Where the rows of a stretch of a file are kept."""
+    return folder / f"{file.digest}-{stretch:05}.parquet"
 
 
-def part_path(folder: Path, file: MediaFile) -> Path:
-    """Where the part of a file is kept."""
-    return folder / f"{file.digest}.parquet"
+def parts_of(folder: Path, file: MediaFile) -> list[Path]:
+    """The stretches of a file that are there, in their order."""
+    numbers = itertools.count()
+    paths = (part_path(folder, file, number) for number in numbers)
+    return list(itertools.takewhile(Path.exists, paths))
+
+
+def is_done(folder: Path, file: MediaFile) -> bool:
+    """Whether all of a file is there."""
+    parts = parts_of(folder, file)
+    return bool(parts) and read_story(parts[-1]).last
 
 
 def read_story(part: Path) -> FileStory:
-    """What became of the file of a part."""
+    """What became of the stretch of a file."""
     return FileStory.from_json(pq.read_metadata(part).metadata[_STORY])
 
 
-def write_part(file: MediaFile, settings: PrepareSettings, folder: Path) -> None:
-    """Write the part of a file, with its faces or with the line that says why there are none."""
-    story = FileStory(file.name)
-    with written_beside(part_path(folder, file)) as partial, pq.ParquetWriter(partial, SCHEMA) as w:
-        group: list[dict[str, Any]] = []
-        for row in _rows(file, settings, story):
-            group.append(row)
-            if len(group) == ROWS:
-                w.write_table(pa.Table.from_pylist(group, SCHEMA))
-                group = []
-        if group:
-            w.write_table(pa.Table.from_pylist(group, SCHEMA))
-        w.add_key_value_metadata({_STORY: story.to_json()})
+def write_parts(file: MediaFile, settings: PrepareSettings, folder: Path) -> None:
+    """Write what is missing of a file's faces, or the line that says why there are none.
+
+    A video is written stretch after stretch, each whole or absent; begun again, it goes on after
+    the last that is there.
+    """
+    done = parts_of(folder, file)
+    before = read_story(done[-1]) if done else None
+    number = len(done)
+    if before is not None and before.last:
+        return
+    rows = _rows(file, settings, before)
+    last = False
+    while not last:
+        with (
+            written_beside(part_path(folder, file, number)) as partial,
+            pq.ParquetWriter(partial, SCHEMA) as writer,
+        ):
+            group: list[dict[str, Any]] = []
+            for row in rows:
+                if isinstance(row, FileStory):
+                    break
+                group.append(row)
+                if len(group) == ROWS:
+                    writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+                    group = []
+            if group:
+                writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+            assert isinstance(row, FileStory)  # every stretch ends with one
+            writer.add_key_value_metadata({_STORY: row.to_json()})
+            last = row.last
+        number += 1
 
 
 def write_told_part(file: MediaFile, error: str, folder: Path) -> None:
-    """The part of a file that gives no rows."""
-    with written_beside(part_path(folder, file)) as partial, pq.ParquetWriter(partial, SCHEMA) as w:
-        w.add_key_value_metadata({_STORY: FileStory(file.name, error=error).to_json()})
+    """Mark a file as one that gives no more rows."""
+    path = part_path(folder, file, len(parts_of(folder, file)))
+    with written_beside(path) as partial, pq.ParquetWriter(partial, SCHEMA) as writer:
+        writer.add_key_value_metadata({_STORY: FileStory(file.name, error=error).to_json()})
 
 
 @cache
@@ -140,32 +120,46 @@ def _reader(weights: str) -> FaceReader:
     return FaceReader.from_pretrained(weights)
 
 
-def _rows(file: MediaFile, settings: PrepareSettings, story: FileStory) -> Iterator[dict[str, Any]]:
+def _rows(
+    file: MediaFile, settings: PrepareSettings, before: FileStory | None
+) -> Iterator[dict[str, Any] | FileStory]:
+    """Rows of a file, and after each stretch its story."""
     reader = _reader(settings.weights)
-    seen: dict[int, _SeenTrack] = {}
+    tracks = FaceTracks(reader)
+    story, seen = FileStory(file.name), dict[int, SeenTrack]()
+
+    def ended(last: bool) -> FileStory:
+        story.tracks = [track.told(file.name, n) for n, track in sorted(seen.items())]
+        story.last, story.state = last, None if last else tracks.state()
+        return story
+
     try:
         opened = open_source(file.path)
         still = isinstance(opened, ImageSource)
         known = faces_of_file(file.path, file.annotations)
-        for number, image, found in faces_of(opened, reader, settings.every, known):
-            story.frames += 1
+        state = (before.until, before.state) if before and before.state else None
+        for number, image, found in faces_of(opened, tracks, settings.every, known, state):
+            story.frames, story.until = story.frames + 1, number
             story.empty += not found
             if settings.faces == "largest":
                 found = sorted(found, key=lambda f: -np.ptp(f.face.landmarks68, axis=0).max())[:1]
             for item in found:
                 story.shots = max(story.shots, item.shot + 1)
-                seen.setdefault(item.track, _SeenTrack()).add(number, item)
+                seen.setdefault(item.track, SeenTrack()).add(number, item)
                 name = file.name if still else f"{file.name}/{number:06}"
                 row = _row(image, item, reader, settings, story)
                 if row is not None:
                     place = {"source": file.name, "frame": number, "track": item.track}
                     yield row | place | {"key": name if not item.track else f"{name}#{item.track}"}
+            if story.frames == STRETCH:
+                yield ended(False)
+                story, seen = FileStory(file.name), {}
     except InputError as error:
         story.error = str(error).replace(str(file.path), file.name)
     except (cv2.error, ValueError, ArithmeticError, MemoryError) as error:
         log.warning("%s: %s", file.path, error, exc_info=True)
         story.error = f"{file.name}: cannot be used ({type(error).__name__}: {error})"
-    story.tracks = [track.told(file.name, number) for number, track in sorted(seen.items())]
+    yield ended(True)
 
 
 def _row(
@@ -215,33 +209,3 @@ def _labelled(
     if entry is not None and entry.landmarks68 is not None:
         return face.replace(landmarks68=entry.landmarks68), face.landmarks68, entry.format
     return face, None, "encoder"
-
-
-class _SeenTrack:
-    """Sums over the frames of a track."""
-
-    def __init__(self) -> None:
-        self.first = self.last = -1
-        self.weight, self.count, self.person = 0.0, 0, ""
-        self.appearance: Float[np.ndarray, " K"] | float = 0.0
-
-    def add(self, number: int, item: FoundFace) -> None:
-        face = item.face
-        if not self.count:
-            self.first = number
-            self.person = item.entry.person if item.entry else ""
-        self.last, self.count = number, self.count + 1
-        self.weight += float(np.ptp(face.landmarks68, axis=0).prod())
-        self.appearance = self.appearance + appearance(face)
-
-    def told(self, file: str, number: int) -> Track:
-        mean = np.round(np.asarray(self.appearance, np.float64) / self.count, 4)
-        return Track(
-            file,
-            number,
-            self.first,
-            self.last,
-            round(self.weight, 1),
-            mean.astype(np.float32),
-            self.person,
-        )

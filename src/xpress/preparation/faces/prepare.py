@@ -18,7 +18,7 @@ from xpress.errors import InputError
 from xpress.preparation.annotations.mediapipe import landmarker
 from xpress.preparation.faces.files import MediaFile, listed
 from xpress.preparation.faces.merging import MergePlan, planned, recipe_of, write_pack
-from xpress.preparation.faces.parts import part_path
+from xpress.preparation.faces.parts import is_done, parts_of
 from xpress.preparation.faces.report import write_report
 from xpress.preparation.faces.settings import PrepareSettings
 from xpress.preparation.faces.workers import make_parts
@@ -122,7 +122,6 @@ class _Work:
         self.page = output.with_suffix(".html") if report else None
         self.folder = output.with_name(f"{output.stem}.parts")
         self.lock = self.folder / ".lock"
-        self.parts = [part_path(self.folder, file) for file in files]
 
     @property
     def complete(self) -> bool:
@@ -131,9 +130,9 @@ class _Work:
         return told and recipe_of(self.output) == self.recipe
 
     def make(self, spread: Spread, progress: bool) -> tuple[int, int]:
-        """Make the parts of this job; how many files it has, and how many parts are missing."""
+        """Make the parts of this job; how many files it has, and how many of others are missing."""
         mine = self.files[spread.shard :: spread.shards]
-        missing = [file for file in mine if not part_path(self.folder, file).exists()]
+        missing = [file for file in mine if not is_done(self.folder, file)]
         done = len(mine) - len(missing)
         if done:
             log.info("%s: %d of %d files were done before", self.output, done, len(mine))
@@ -141,15 +140,17 @@ class _Work:
         with tqdm(total=len(mine), initial=done, unit="file", disable=shown) as bar:
             for _ in make_parts(missing, self.settings, self.folder, spread.workers):
                 bar.update()
-        return len(mine), sum(not part.exists() for part in self.parts)
+        others = set(self.files) - set(mine)
+        return len(mine), sum(not is_done(self.folder, file) for file in others)
 
     def join(self) -> str:
         """Put the pack together of its parts; a line about it."""
-        plan = planned(self.parts, self.settings)
+        parts = [part for file in self.files for part in parts_of(self.folder, file)]
+        plan = planned(parts, self.settings)
         if plan.kept:
-            write_pack(self.output, self.parts, plan, self.recipe)
+            write_pack(self.output, parts, plan, self.recipe)
         if self.page is not None:
-            write_report(self.page, self.output, self.parts, plan)
+            write_report(self.page, self.output, parts, plan)
         _remove(self.folder)
         _check(self.output, plan)
         return f"{self.output}: {told(plan)}"
@@ -212,7 +213,7 @@ def _check(output: Path, plan: MergePlan) -> None:
 def _remove(folder: Path) -> None:
     """Take away the parts, those of former settings among them."""
     for file in folder.iterdir():
-        if re.fullmatch(r"[0-9a-f]{20}\.parquet|\.lock", file.name):
+        if re.fullmatch(r"[0-9a-f]{20}-\d{5}\.parquet|\.lock", file.name):
             file.unlink(missing_ok=True)
     with suppress(OSError):  # not empty: something of the user's lies there
         folder.rmdir()

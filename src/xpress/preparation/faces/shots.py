@@ -6,7 +6,7 @@ from collections import deque
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 THUMBNAIL = (64, 36)
 LEAST = 15.0
@@ -30,9 +30,18 @@ class ShotCuts:
         self._last: np.ndarray | None = None
         self._usual: deque[float] = deque(maxlen=MEMORY)
 
+    def state(self) -> list[float]:
+        """What the next frame depends on besides the last one."""
+        return list(self._usual)
+
+    def restore(self, state: list[float], last: UInt8[np.ndarray, "H W 3"]) -> None:
+        """Go on after a frame where `state` was taken."""
+        self._usual.extend(state)
+        self._last = _thumbnail(last)
+
     def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> bool:
         """Whether this frame, which follows the last one, begins a shot."""
-        now = cv2.resize(image, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+        now = _thumbnail(image)
         last, self._last = self._last, now
         if last is None:
             return True
@@ -44,3 +53,7 @@ class ShotCuts:
         else:
             self._usual.append(change)
         return cut
+
+
+def _thumbnail(image: UInt8[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "h w 3"]:
+    return cv2.resize(image, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -78,6 +79,25 @@ class FaceTracks:
             found |= self._search(image)
         return [FoundFace(number, self.shots - 1, face) for number, face in found.items()]
 
+    def state(self) -> dict[str, Any]:
+        """What the next frames depend on, in numbers that JSON keeps."""
+        live = [[number, tracker.state()] for number, tracker in self._live.items()]
+        counts = {"shots": self.shots, "started": self._started, "since": self._since}
+        return counts | {"live": live, "cuts": self._cuts.state()}
+
+    def restore(self, state: dict[str, Any], last: UInt8[np.ndarray, "H W 3"]) -> None:
+        """Go on after a frame where `state` was taken."""
+        self.shots, self._started = state["shots"], state["started"]
+        self._since = state["since"]
+        self._cuts.restore(state["cuts"], last)
+        for number, told in state["live"]:
+            self._live[number] = self._tracker()
+            self._live[number].restore(told)
+
+    def _tracker(self) -> FaceTracker:
+        """One that does not look for a face that it has lost: that is done for all together."""
+        return FaceTracker(_no_detector, self.reader.extractor, size=self.reader.size)
+
     def _search(self, image: np.ndarray) -> dict[int, FaceSample]:
         thorough = self._since > SEARCH_EVERY
         if thorough:
@@ -87,7 +107,7 @@ class FaceTracks:
             if any(_covers(tracker, detection) for tracker in self._live.values()):
                 continue
             face = self.reader.extractor.settled(image, detection.crop(self.reader.size))
-            tracker = FaceTracker(_no_detector, self.reader.extractor, size=self.reader.size)
+            tracker = self._tracker()
             if face.presence < tracker.present:
                 continue
             tracker.start(face)
@@ -120,26 +140,32 @@ def _covers(tracker: FaceTracker, found: Detection) -> bool:
 
 
 def faces_of(
-    opened: FrameSource, reader: FaceReader, every: int, known: Faces | None = None
+    opened: FrameSource,
+    tracks: FaceTracks,
+    every: int,
+    known: Faces | None = None,
+    before: tuple[int, dict[str, Any]] | None = None,
 ) -> Iterator[Frame]:
     """The faces of a picture, left to right, or of every n-th frame of a video.
 
     Args:
         opened: picture or video.
-        reader: finds and reads faces.
+        tracks: fresh, and so are its frames of a video.
         every: each how manieth frame is taken.
         known: annotated faces by frame; with landmarks they are taken instead of found ones, and
             without, those of one face label what is found.
+        before: number of the last frame that was dealt with before, and the state of the tracks
+            after it; what follows is as if they had never been interrupted.
 
     Raises:
         InputError: neither a picture nor a video, or the video breaks off.
     """
     if known and any(e.landmarks68 is not None for entries in known.values() for e in entries):
         for number, image in enumerate(opened):
-            if number % every == 0:
-                yield number, image, list(_annotated(image, known.get(number, ()), reader))
+            if number % every == 0 and (before is None or number > before[0]):
+                yield number, image, list(_annotated(image, known.get(number, ()), tracks.reader))
         return
-    for number, image, found in _found(opened, reader, every):
+    for number, image, found in _found(opened, tracks, every, before):
         entries = (known or {}).get(number, ())
         if len(entries) == 1 and len(found) == 1:
             found = [replace(found[0], entry=entries[0])]
@@ -155,18 +181,26 @@ def _annotated(
             yield FoundFace(entry.face, 0, reader.extractor(image, crop), entry)
 
 
-def _found(opened: FrameSource, reader: FaceReader, every: int) -> Iterator[Frame]:
+def _found(
+    opened: FrameSource,
+    tracks: FaceTracks,
+    every: int,
+    before: tuple[int, dict[str, Any]] | None,
+) -> Iterator[Frame]:
     if isinstance(opened, ImageSource):
         try:
-            found = reader.find(opened.image, "all", opened.name)
+            found = tracks.reader.find(opened.image, "all", opened.name)
         except InputError:  # shows no face
             yield 0, opened.image, []
         else:
             yield 0, opened.image, [FoundFace(n, 0, face) for n, face in enumerate(found)]
     elif isinstance(opened, VideoSource):
-        tracks = FaceTracks(reader)
         # the frames between are followed too: a crop that jumps loses the face
         for number, image in enumerate(opened):
+            if before is not None and number <= before[0]:
+                if number == before[0]:
+                    tracks.restore(before[1], image)
+                continue
             faces = tracks(image)
             if number % every == 0:
                 yield number, image, faces

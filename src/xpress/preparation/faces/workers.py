@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 
 from xpress.preparation.faces.files import MediaFile
-from xpress.preparation.faces.parts import write_part, write_told_part
+from xpress.preparation.faces.parts import write_parts, write_told_part
 from xpress.preparation.faces.settings import PrepareSettings
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def make_parts(
     """
     if processes < 2 or len(files) < 2:
         for file in files:
-            write_part(file, settings, folder)
+            write_parts(file, settings, folder)
             yield file
         return
     remaining, suspects = list(files), 0
@@ -63,7 +63,7 @@ def _pooled(
     context = mp.get_context("spawn")  # threads of this process do not survive a fork
     with ProcessPoolExecutor(min(processes, len(files)), context, _start) as pool:
         waiting: dict[Future, MediaFile] = {
-            pool.submit(write_part, file, settings, folder): file for file in files
+            pool.submit(write_parts, file, settings, folder): file for file in files
         }
         try:
             for future in as_completed(waiting):

@@ -50,7 +50,8 @@ def test_a_cut_ends_all_tracks(reader, samples: Path):
 
 
 def test_a_picture_gives_its_faces_from_the_left(reader, samples: Path):
-    ((number, image, faces),) = faces_of(open_source(samples / "two_people.jpg"), reader, 5)
+    opened = open_source(samples / "two_people.jpg")
+    ((number, image, faces),) = faces_of(opened, FaceTracks(reader), 5)
     assert (number, image.shape[2]) == (0, 3)
     x = [face.face.landmarks68.mean(0)[0] for face in faces]
     assert [face.track for face in faces] == [0, 1]

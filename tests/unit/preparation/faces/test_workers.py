@@ -10,12 +10,13 @@ import pytest
 
 from xpress.preparation.faces import workers
 from xpress.preparation.faces.files import MediaFile
-from xpress.preparation.faces.parts import FileStory, part_path, read_story, write_told_part
+from xpress.preparation.faces.parts import part_path, read_story, write_told_part
 from xpress.preparation.faces.settings import PrepareSettings
+from xpress.preparation.faces.story import FileStory
 
 
 def make_or_end(file: MediaFile, settings: PrepareSettings, folder: Path) -> None:
-    """Stands for `write_part` in the processes."""
+    """Stands for `write_parts` in the processes."""
     if "deadly" in file.name:
         os._exit(7)
     write_told_part(file, f"made by {os.getpid()}", folder)
@@ -28,7 +29,7 @@ def files() -> list[MediaFile]:
 
 
 def test_files_that_end_their_process_are_told(files, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(workers, "write_part", make_or_end)
+    monkeypatch.setattr(workers, "write_parts", make_or_end)
     done = list(workers.make_parts(files, PrepareSettings(), tmp_path, 2))
     assert sorted(file.name for file in done) == sorted(file.name for file in files)
     errors = {file.name: read_story(part_path(tmp_path, file)).error for file in files}
@@ -41,7 +42,7 @@ def test_files_that_end_their_process_are_told(files, tmp_path: Path, monkeypatc
 
 
 def test_one_process_is_this_one(files, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(workers, "write_part", make_or_end)
+    monkeypatch.setattr(workers, "write_parts", make_or_end)
     harmless = [file for file in files if "deadly" not in file.name]
     assert list(workers.make_parts(harmless, PrepareSettings(), tmp_path, 1)) == harmless
     assert read_story(part_path(tmp_path, harmless[0])).error == f"made by {os.getpid()}"
