@@ -35,6 +35,7 @@ PathLike = str | os.PathLike
 
 FORMATS = {
     "params": (".npz", ".safetensors"),
+    "flame": (".npz",),
     "live_link": (".csv",),
     "open_face": (".csv",),
     "gltf": (".glb",),
@@ -61,9 +62,10 @@ def convert(
     Args:
         source: `params.npz`, a CSV of Live Link Face, a photograph or a video.
         output: file, or a folder for `obj`, a mesh a frame.
-        format: params, live_link (ARKit's blendshapes as CSV), open_face (pose, landmarks and
-            action units as CSV), gltf or obj; None goes by the suffix, with live_link for `.csv`
-            and obj for none.
+        format: params, flame (FLAME's own parameters, where the face model is FLAME), live_link
+            (ARKit's blendshapes as CSV), open_face (pose, landmarks and action units as CSV), gltf
+            or obj; None goes by the suffix, with params for `.npz`, live_link for `.csv` and obj
+            for none.
         face: of a photograph or video, largest or an index from the left.
         smoothing: filter videos over time.
         overwrite: replace an output that exists.
@@ -144,6 +146,10 @@ def _write(place: Path, kind: str, performance: Performance, model: FaceModel) -
         from xpress.morphable.io.gltf import write_gltf
 
         write_gltf(place, model, parameters, performance.fps)
+    elif kind == "flame":
+        from xpress.face_models.flame_parameters import write_flame_parameters
+
+        write_flame_parameters(place, model, parameters, performance.fps)
     elif kind == "obj":
         _write_meshes(place, performance, model)
     elif kind == "open_face":

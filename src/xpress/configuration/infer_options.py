@@ -55,6 +55,7 @@ class RecordingFormat(Enum):
     """What `task=convert` writes."""
 
     params = "params"
+    flame = "flame"
     live_link = "live_link"
     open_face = "open_face"
     gltf = "gltf"
@@ -95,7 +96,7 @@ class InferOptions:
         overwrite: replace an output that exists.
         progress: show a progress bar.
         threads: CPU threads.
-        format: of a converted performance: params, live_link, open_face, gltf or obj; by the
+        format: of a converted performance: params, flame, live_link, open_face, gltf or obj; by the
             output's suffix without it.
         refine: Gauss-Newton steps that improve a photograph's face parameters.
         morphable: another face model, as morphable=bfm2019 morphable.path=model2019_face12.h5.

@@ -12,7 +12,7 @@ from xpress.face_models.registration.register import Registration, register
 from xpress.morphable.face_model import FaceModel
 from xpress.whole_files import local_path
 
-VERSION = 1
+VERSION = 2
 """Of the registration; another one makes models anew."""
 FILE = "morphable.safetensors"
 

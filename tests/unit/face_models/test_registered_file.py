@@ -65,7 +65,7 @@ def _compare(reader: FaceReader, portrait: Path) -> None:
 def test_a_model_is_registered_once(rig, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     none = np.zeros(0)
-    shapes = NamedExpressions(np.zeros((0, 0, 3)), np.zeros((0, 0)), none, none > 0)
+    shapes = NamedExpressions(np.zeros((0, 0, 3)), np.zeros((0, 0)), none, none > 0, none > 0)
     made = Registration(FaceModel.default(), none > 0, none, shapes, 0.0)
     monkeypatch.setattr(module, "register", lambda *_: made)
     first = registered_file("npz", rig)

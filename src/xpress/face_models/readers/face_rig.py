@@ -28,6 +28,7 @@ class FaceRig:
         mean_color: albedo in [0, 1]; None where the file has no colours.
         color: offsets of one standard deviation.
         landmarks: positions by iBUG-68 number, from zero; those that the file or its format states.
+        pivot: what the rig's own rotation of the head turns about.
         source: what the model is, with its paper.
     """
 
@@ -41,6 +42,7 @@ class FaceRig:
     mean_color: Float[np.ndarray, "V 3"] | None = None
     color: Float[np.ndarray, "Kc V 3"] | None = None
     landmarks: Mapping[int, Float[np.ndarray, "3"]] = field(default_factory=dict)
+    pivot: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
     source: str = ""
 
     def __post_init__(self) -> None:

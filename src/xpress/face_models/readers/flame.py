@@ -117,6 +117,7 @@ def read_flame(path: Path) -> FaceRig:
                 [symmetric_bounds(len(components)), np.array(list(_TURNS.values()))]
             ),
             neutral=np.zeros(len(names) + len(_TURNS)),
+            pivot=data.joints[ROOT] * size,
             source=f"FLAME, {path.stem}",
         )
 

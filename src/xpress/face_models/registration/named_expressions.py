@@ -23,12 +23,14 @@ class NamedExpressions:
         offsets: of the face's vertices at full activation.
         coefficients: of the rig's own expressions for each shape; zero where `own` is false.
         explained: share of each default shape's motion that the rig's expressions can make.
+        given: shapes that the rig has under that name.
         own: shapes that are the rig's; the others were carried over from the default model.
     """
 
     offsets: Float[np.ndarray, "Ke Vf 3"]
     coefficients: Float[np.ndarray, "Ke Kr"]
     explained: Float[np.ndarray, " Ke"]
+    given: Bool[np.ndarray, " Ke"]
     own: Bool[np.ndarray, " Ke"]
 
 
@@ -59,18 +61,19 @@ def name_expressions(
     coefficients = np.zeros((len(names), count))
     explained = np.zeros(len(names))
     if not count:
-        return NamedExpressions(offsets, coefficients, explained, explained > 0)
+        none = explained > 0
+        return NamedExpressions(offsets, coefficients, explained, none, none)
     flat = expressions[:, covered].reshape(count, -1).astype(float)
     gram = flat @ flat.T
     gram += _RIDGE * gram.diagonal().mean() * np.eye(count)
     root = np.linalg.cholesky(gram + 1e-12 * np.eye(count)).T
     places = {plain_name(name): i for i, name in enumerate(expression_names)}
-    own = np.zeros(len(names), bool)
+    given = np.array([plain_name(name) in places for name in names])
+    own = given.copy()
     for row, name in enumerate(names):
         wanted = shapes[row, covered].ravel().astype(float)
-        if plain_name(name) in places:
+        if given[row]:
             coefficients[row, places[plain_name(name)]] = 1
-            own[row] = True
         else:
             right = np.linalg.solve(root.T, flat @ wanted)
             coefficients[row] = lsq_linear(root, right, bounds.T).x
@@ -79,7 +82,7 @@ def name_expressions(
         own[row] |= explained[row] >= EXPLAINED
     coefficients[~own] = 0
     offsets[own] = np.tensordot(coefficients[own], expressions, 1)
-    return NamedExpressions(offsets, coefficients, explained, own)
+    return NamedExpressions(offsets, coefficients, explained, given, own)
 
 
 def plain_name(name: str) -> str:

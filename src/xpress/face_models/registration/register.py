@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 
 from xpress.errors import InputError
 from xpress.face_models.readers.face_rig import FaceRig
-from xpress.face_models.registration.alignment import align
+from xpress.face_models.registration.alignment import Similarity, align
 from xpress.face_models.registration.inner_parts import InnerParts
 from xpress.face_models.registration.named_expressions import NamedExpressions, name_expressions
 from xpress.face_models.registration.nonrigid import Plate, marks_matrix
@@ -32,6 +32,8 @@ _SLIDING = range(27)
 elsewhere."""
 _LIDS = {"R": ([37, 38], [41, 40]), "L": ([43, 44], [47, 46])}
 """iBUG-68 numbers of each upper and lower lid."""
+_STRETCH = 0.5, 2.0
+"""Least and largest factor on a blink."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def register(
         sampled(place.offsets(rig.identity[:identity_modes])),
         named,
         _colors(default, rig, sampled, color_modes),
+        place,
     )
     distance = np.linalg.norm(found.mix(surface.vertices) - bent, axis=1)
     errors = np.linalg.norm(matrix @ bent - positions, axis=1)
@@ -137,19 +140,18 @@ def _colors(
     return mean, basis
 
 
-def _closing(default: FaceModel, model: FaceModel, row: int) -> float:
-    """How much farther a blink that was carried over has to go where eyes stand wider open."""
-    name = default.expression_names[row]
-    if not name.startswith("eyeBlink"):
-        return 1.0
-    upper, lower = _LIDS[name[-1]]
+def _closing(
+    default: FaceModel, mean: Float[np.ndarray, "V 3"], blink: Float[np.ndarray, "V 3"], row: int
+) -> float:
+    """Factor on a blink after which the lids are as near as under the default model's."""
+    upper, lower = _LIDS[default.expression_names[row][-1]]
 
-    def gap(points: Float[np.ndarray, "1 V 3"]) -> float:
-        marks = default.landmarks68(points)[0, :, 1]
+    def gap(points: Float[np.ndarray, "V 3"]) -> float:
+        marks = default.landmarks68(points[None])[0, :, 1]
         return float(marks[upper].mean() - marks[lower].mean())
 
-    closing = gap(default.expression_basis[row][None])
-    return (closing + gap(default.mean[None]) - gap(model.mean[None])) / closing
+    wanted = gap(default.mean + default.expression_basis[row])
+    return float(np.clip((wanted - gap(mean)) / min(gap(blink), -1e-3), *_STRETCH))
 
 
 def _assemble(
@@ -159,29 +161,39 @@ def _assemble(
     identity: Float[np.ndarray, "Ki Vf 3"],
     named: NamedExpressions,
     colors: tuple[np.ndarray, np.ndarray] | None,
+    place: Similarity,
 ) -> FaceModel:
     inside = InnerParts(default)
     stop = default.parts["face"].vertex_stop
     change = named.offsets - default.expression_basis[:, :stop]
+    mean = default.mean + inside.follow(bend[None])[0]
+    expression = default.expression_basis + inside.follow(change, rigid=False)
+    coefficients = named.coefficients.copy()
+    for row, name in enumerate(default.expression_names):
+        if name.startswith("eyeBlink") and not named.given[row]:
+            factor = _closing(default, mean, expression[row], row)
+            expression[row] *= factor
+            coefficients[row] *= factor
     info: dict[str, Any] = {
         "source": rig.source,
         "expression_names": list(rig.expression_names),
         "neutral": rig.neutral.round(5).tolist(),
-        "coefficients": named.coefficients.round(5).tolist(),
+        "pivot": rig.pivot.tolist(),
+        "scale": place.scale,
+        "rotation": place.rotation.tolist(),
+        "translation": place.translation.tolist(),
+        "coefficients": coefficients.round(5).tolist(),
         "carried_over": [
             name for name, own in zip(default.expression_names, named.own, strict=True) if not own
         ],
     }
-    expression = default.expression_basis + inside.follow(change, rigid=False)
     model = replace(
         default,
-        mean=default.mean + inside.follow(bend[None])[0],
+        mean=mean,
         identity_basis=inside.follow(identity),
         expression_basis=expression,
         info=info,
     )
-    for row in np.flatnonzero(~named.own).tolist():
-        expression[row] *= _closing(default, model, row)
     if colors is None:
         return model
     return replace(model, mean_color=colors[0], color_basis=colors[1])
