@@ -47,6 +47,7 @@ faults: setup
 
 soak: setup
 	$(BIN)/python tools/soak.py --minutes 30
+	$(BIN)/python tools/studio_soak.py --requests 200
 
 format: setup
 	$(BIN)/ruff check --fix .

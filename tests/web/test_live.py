@@ -6,7 +6,13 @@ from .conftest import until
 
 SECONDS = 6
 RESULT = "document.querySelector('#live-result')"
-PIXELS = f"[...{RESULT}.getContext('2d').getImageData(0, 0, {RESULT}.width, {RESULT}.height).data]"
+PIXELS = f"""(() => {{
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [128, 128];
+  const context = canvas.getContext('2d');
+  context.drawImage({RESULT}, 0, 0, 128, 128);
+  return [...context.getImageData(0, 0, 128, 128).data];
+}})()"""
 
 
 def test_ten_pictures_a_second_come_back(visit):
@@ -21,7 +27,7 @@ def test_ten_pictures_a_second_come_back(visit):
     print(f"\nlive: {shown / SECONDS:.1f} pictures a second, {delay:.0f} ms late")
     last = page.evaluate(PIXELS)
     moved = sum(abs(a - b) > 20 for a, b in zip(first, last, strict=True))
-    assert moved > 300
+    assert moved > 60
     assert shown / SECONDS >= 10
     assert delay < 500
     expect(page.locator("#live-rate")).to_contain_text("pictures a second")

@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xpress.commands.pipeline import StageTimes, ordered_map, prefetch, threads_limited
+from xpress.commands.pipeline import (
+    StageTimes,
+    frame_progress,
+    ordered_map,
+    prefetch,
+    threads_limited,
+)
 from xpress.errors import InputError
 
 
@@ -153,3 +159,22 @@ def test_freed_memory_goes_back_to_the_system():
     assert len(kept) == 6000
     with pytest.raises(InputError, match="threads=0"), threads_limited(0):
         pass
+
+
+def test_progress_can_be_told_instead_of_shown():
+    heard = []
+    with frame_progress(3, lambda *news: heard.append(news)) as told:
+        for frame in "abc":
+            told(frame)
+    assert heard == [(1, 3, "a"), (2, 3, "b"), (3, 3, "c")]
+
+
+def test_what_the_listener_raises_ends_the_work():
+    class Enough(Exception):
+        pass
+
+    def listener(done, total, frame):
+        raise Enough
+
+    with pytest.raises(Enough), frame_progress(None, listener) as told:
+        told(np.zeros(1))

@@ -132,7 +132,7 @@ async function save(what) {
   const links = $("#export-links");
   say($("#preview-time"), "Making the file …");
   try {
-    const file = await askJson("exports", { ...wish(), what, watermark: $("#watermark").checked });
+    const file = await askJson("exports", { ...wish(), what, watermark: $("#watermark-edited").checked });
     const link = make("a", { className: "button", href: `${address(`files/${file.id}`)}?save=true`, download: file.name, textContent: `Save ${file.name}` });
     links.replaceChildren(link);
     if (what === "strip") { $("#strip").src = address(`files/${file.id}`); $("#strip").hidden = false; }
