@@ -32,7 +32,7 @@ def test_nothing_that_a_file_brings_is_run(code: dict[str, str]):
             assert "weights_only=True" in call, name
         assert "allow_pickle=True" not in text, name
         if re.search(r"^\s*(from|import) pickle\b", text, re.MULTILINE):
-            assert name == "src/xpress/packs/ganimation_labels.py"
+            assert name == "src/xpress/face_models/readers/pickled_arrays.py"
             assert "def find_class" in text
             assert "pickle.load" not in text
 

@@ -26,6 +26,11 @@ NEEDED = "a .glb or .gltf whose head has morph targets with names (mesh.extras.t
 _DTYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 _TRIANGLES = 4
+_COMPRESSED = {
+    "KHR_draco_mesh_compression",
+    "EXT_meshopt_compression",
+    "KHR_meshopt_compression",
+}
 
 
 def read_gltf(path: Path) -> FaceRig:
@@ -43,6 +48,12 @@ def read_gltf(path: Path) -> FaceRig:
         document = pygltflib.GLTF2().load(str(path))
         if document is None:
             raise InputError(f"{path}: not a glTF; needed is {NEEDED}")
+        packed = _COMPRESSED & set(document.extensionsRequired or [])
+        if packed:
+            raise InputError(
+                f"{path}: compressed by {', '.join(sorted(packed))}; export it without, or unpack "
+                "it with gltf-transform"
+            )
         meshes = [i for i, mesh in enumerate(document.meshes) if _target_names(mesh)]
         if not meshes:
             raise InputError(f"{path}: no mesh of it has morph targets; needed is {NEEDED}")

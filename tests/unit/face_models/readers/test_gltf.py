@@ -104,6 +104,12 @@ def test_what_this_library_writes_is_read(tmp_path):
 def test_a_rig_without_names_is_refused(avatar, tmp_path):
     with pytest.raises(InputError, match="no mesh of it has morph targets"):
         read_rig("gltf", avatar(names=()))
+    packed = avatar()
+    document = pygltflib.GLTF2().load(str(packed))
+    document.extensionsRequired = ["EXT_meshopt_compression"]
+    document.save(str(packed))
+    with pytest.raises(InputError, match="compressed by EXT_meshopt_compression; export it with"):
+        read_rig("gltf", packed)
     broken = tmp_path / "broken.glb"
     broken.write_bytes(b"glTF")
     with pytest.raises(InputError, match=r"broken\.glb: not a glTF"):
