@@ -19,8 +19,12 @@ from xpress.preparation.annotations.entries import Entry
 from xpress.preparation.annotations.lookup import Faces
 from xpress.preparation.faces.shots import ShotCuts
 
-SEARCH_EVERY = 10
-"""Frames after which faces that have come into the picture are looked for."""
+SEARCH_EVERY, EMPTY_EVERY = 10, 5
+"""Frames after which faces that have come into the picture are looked for: beside others, and
+where there is none."""
+THOROUGH_EVERY = 4
+"""Searches of which one, in each shot the first, looks for small faces too: it takes four times as
+long."""
 COVERED = 0.3
 """Distance from a tracked crop's middle, in its sides, within which a detection is that face."""
 
@@ -59,14 +63,14 @@ class FaceTracks:
         self._cuts = ShotCuts()
         self._live: dict[int, FaceTracker] = {}
         self._started = 0
-        self._since = 0
+        self._since = self._searches = 0
 
     def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> list[FoundFace]:
         """The faces of the next frame."""
         if self._cuts(image):
             self._live.clear()
             self.shots += 1
-            self._since = SEARCH_EVERY
+            self._since, self._searches = SEARCH_EVERY, 0
         found: dict[int, FaceSample] = {}
         for number, tracker in list(self._live.items()):
             face = tracker(image)
@@ -74,21 +78,22 @@ class FaceTracks:
                 del self._live[number]
             else:
                 found[number] = face
-        self._since += 1
-        if self._since > SEARCH_EVERY or not self._live:
+        if self._since >= (SEARCH_EVERY if self._live else EMPTY_EVERY):
             found |= self._search(image)
+        self._since += 1
         return [FoundFace(number, self.shots - 1, face) for number, face in found.items()]
 
     def state(self) -> dict[str, Any]:
         """What the next frames depend on, in numbers that JSON keeps."""
         live = [[number, tracker.state()] for number, tracker in self._live.items()]
-        counts = {"shots": self.shots, "started": self._started, "since": self._since}
-        return counts | {"live": live, "cuts": self._cuts.state()}
+        counts = {"shots": self.shots, "started": self._started}
+        since = {"since": self._since, "searches": self._searches}
+        return counts | since | {"live": live, "cuts": self._cuts.state()}
 
     def restore(self, state: dict[str, Any], last: UInt8[np.ndarray, "H W 3"]) -> None:
         """Go on after a frame where `state` was taken."""
         self.shots, self._started = state["shots"], state["started"]
-        self._since = state["since"]
+        self._since, self._searches = state["since"], state["searches"]
         self._cuts.restore(state["cuts"], last)
         for number, told in state["live"]:
             self._live[number] = self._tracker()
@@ -99,10 +104,8 @@ class FaceTracks:
         return FaceTracker(_no_detector, self.reader.extractor, size=self.reader.size)
 
     def _search(self, image: np.ndarray) -> dict[int, FaceSample]:
-        thorough = self._since > SEARCH_EVERY
-        if thorough:
-            self._since = 0
-        new = {}
+        thorough = self._searches % THOROUGH_EVERY == 0
+        self._since, self._searches, new = 0, self._searches + 1, {}
         for detection in self.reader.detector(image, thorough=thorough):
             if any(_covers(tracker, detection) for tracker in self._live.values()):
                 continue
