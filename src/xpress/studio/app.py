@@ -19,6 +19,8 @@ from xpress.studio.refusals import Refusal
 from xpress.studio.routes import ROUTES
 from xpress.studio.services import Studio
 
+WISH = 64 << 10
+"""Bytes of what the page asks for, uploads apart, which are bounded as they come."""
 PAGE = Path(__file__).with_name("page")
 HEADERS = {
     "Content-Security-Policy": (
@@ -68,6 +70,10 @@ async def _guarded(request: Request, call_next: Any) -> Response:
     origin = request.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
         return JSONResponse({"error": "This is asked for by another page."}, 403)
+    length = int(request.headers.get("content-length", 0))
+    endless = "transfer-encoding" in request.headers
+    if not request.url.path.endswith("/files") and (endless or length > WISH):
+        return JSONResponse({"error": "This is more than the page ever asks for."}, 413)
     response = await call_next(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)

@@ -43,10 +43,10 @@ async def live(socket: WebSocket, token: str) -> None:
         await _told(socket, refusal.message)
     except ValidationError:
         await _told(socket, "This was not understood. Please reload the page.")
-    except (WebSocketDisconnect, RuntimeError):
-        pass  # the page is gone
+    except (WebSocketDisconnect, RuntimeError, asyncio.CancelledError):
+        pass  # the page is gone, or the server ends
     finally:
-        with suppress(Refusal):
+        with suppress(Refusal, RuntimeError, asyncio.CancelledError):
             await studio.called(studio.nobody, "live_close", id=id)
 
 

@@ -165,6 +165,12 @@ def test_a_body_that_states_no_length_is_bounded_too(client, page):
     assert answer.status_code == 413
 
 
+def test_what_is_asked_for_is_short(client, page):
+    body = b'{"file": "example-portrait"' + b" " * (80 << 10) + b"}"
+    assert client.post(f"{page}/units", content=body).status_code == 413
+    assert client.post(f"{page}/units", content=iter([body])).status_code == 413
+
+
 @pytest.mark.parametrize(
     "id",
     ["../../../etc/passwd", "..%2f..%2fetc%2fpasswd", "/etc/passwd", "file:///etc/passwd"],
