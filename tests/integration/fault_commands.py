@@ -39,6 +39,8 @@ Command = Callable[[Path, bool], object]
 """Writes an output; the second argument chooses between the old one and the new one."""
 SLOW = ("demo", "exported", "reanimated.parquet", "trained")
 """Stopped once only, and by `make faults` alone."""
+ALIKE = ("steps.mp4", "converted.glb", "prepared.parquet", "fits.safetensors")
+"""They end as others do; by `make faults` alone."""
 TRAINING = [
     "task=face_autoencoder",
     "trainer=cpu",

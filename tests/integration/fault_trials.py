@@ -24,7 +24,7 @@ from pathlib import Path
 
 import cv2
 import torch
-from fault_commands import SLOW, Command, commands
+from fault_commands import ALIKE, SLOW, Command, commands
 
 from xpress.command_line import one_line_errors
 from xpress.media.images import IMAGE_SUFFIXES, read_image
@@ -122,7 +122,8 @@ class Trials:
             assert ended(start(command, self.output, new)) == 0, name
             self.duration = time.perf_counter() - begun  # of the second: the first is slower
             self.versions[new] = content(self.place)
-            self.sizes = [f.stat().st_size for f in self.place.rglob("*") if f.is_file()]
+            if new:
+                self.sizes = [f.stat().st_size for f in self.place.rglob("*") if f.is_file()]
         self.kept = folder / f"{name}.old"
         shutil.copytree(self.place, self.kept)
 
@@ -164,7 +165,8 @@ class Trials:
         if kind == "kill":
             for place in [*places, *(path for path in self.place.rglob("*") if path.is_dir())]:
                 sweep(place)  # as the next output does
-        left = [path.name for path in (*self.place.rglob(".*"), *scratch.iterdir())]
+        hidden = (path for path in self.place.rglob(".*") if path.name != ".hydra")
+        left = [path.name for path in (*hidden, *scratch.iterdir())]
         now = content(self.place)
         which = [str(new) for new, files in self.versions.items() if files == now]
         told = {"command": self.name, "kind": kind, "status": status, "left": left, "new": which}
@@ -216,7 +218,7 @@ def main() -> None:
     found = commands(options.clip, options.photo, options.all)
     for turn, (name, command) in enumerate(found.items()):
         rounds = 1 if name in SLOW else options.rounds
-        if before[name] > 3 * rounds or (name in SLOW and not options.all):
+        if before[name] > 3 * rounds or (name in (*SLOW, *ALIKE) and not options.all):
             continue
         generator = random.Random(f"{options.seed} {name}")
         Trials(name, command, options.folder, generator).all(rounds, turn)

@@ -25,9 +25,11 @@ ENDINGS = {
     "read-only": {TOLD},
     "homeless": {DONE},
 }
+WARNED = {("trained", "full", DONE)}
+"""A training goes on without the checkpoint, and says so."""
 VARYING = {"live.mp4", "trained", "prepared.parquet"}
 """Not the same as before even where nothing was written: see `fault_trials`."""
-COMMANDS = 19 if ROUNDS else 15
+COMMANDS = 19 if ROUNDS else 11
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +52,20 @@ def trials(short_clip, samples, repository) -> list[dict]:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
         said = []
         # into a pipe: where files may not grow, a log could not either
-        pipe = subprocess.Popen(
-            call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        )
-        with log.open("a") as kept:
-            for line in pipe.stdout:
+        together = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        with (
+            subprocess.Popen(call, env=environment, **together) as running,
+            log.open("a") as kept,
+        ):
+            for line in running.stdout:
                 said.append(line)
                 if line.startswith("{"):
                     print(line, end="", flush=True)
                     print(line, end="", file=kept, flush=True)
-        assert pipe.wait() == 0, "".join(said[-40:])
+        assert running.returncode == 0, "".join(said[-40:])
         found = [json.loads(line) for line in log.read_text().splitlines()]
     if ROUNDS:
-        log.unlink()  # complete; a run that was stopped goes on
+        log.rename(log.with_suffix(".done"))  # a run that was stopped goes on instead
         print(Counter(f"{trial['kind']}, {trial['status']}" for trial in found))
     assert {trial["kind"] for trial in found} == set(ENDINGS)
     assert len({trial["command"] for trial in found}) == COMMANDS
@@ -73,7 +76,8 @@ def trials(short_clip, samples, repository) -> list[dict]:
 def test_after_a_fault_outputs_are_whole_and_nothing_lies_about(trials, kind):
     for trial in trials:
         if trial["kind"] == kind:
-            assert trial["status"] in ENDINGS[kind], trial
+            ending = (trial["command"], kind, trial["status"])
+            assert trial["status"] in ENDINGS[kind] or ending in WARNED, trial
             assert trial["whole"], trial  # the old output or the new one
             assert trial["left"] == [], trial
             assert trial.get("again", DONE) == DONE, trial
