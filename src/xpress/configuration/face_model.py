@@ -40,7 +40,8 @@ def train_with_face_model(config: DictConfig) -> None:
     """Put the chosen model where network and data take it.
 
     Raises:
-        InputError: as `chosen_face_model`, or the task has no face model.
+        InputError: as `chosen_face_model`, the task has no face model, or `data.fits` are of
+            another one.
     """
     names = [name for name in _TAKEN_BY if _has(config, name)]
     if config.morphable.reader is not None and not names:
@@ -49,6 +50,12 @@ def train_with_face_model(config: DictConfig) -> None:
     if file is not None:
         for name in names:
             OmegaConf.update(config, name, str(file))
+        fits = OmegaConf.select(config, "data.fits")
+        if fits is not None:
+            from xpress.morphable.face_model import FaceModel
+            from xpress.packs.fitted_parameters import check_fitted_with
+
+            check_fitted_with(fits, FaceModel.load(file))
 
 
 def weights_with_face_model(config: DictConfig, weights: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -118,6 +119,11 @@ class LinearFaceModel:
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(FaceModel)}
         arrays = {name: to_numpy(value) for name, value in values.items() if is_array(value)}
         return FaceModel(**(values | arrays))
+
+    def fingerprint(self) -> str:
+        """Hash of mean shape and sizes: tells models apart, also after their bases were rounded."""
+        mean = np.ascontiguousarray(to_numpy(self.mean), np.float32)
+        return hashlib.sha256(mean.tobytes() + repr(self.sizes[:2]).encode()).hexdigest()
 
     def save(self, path: str | os.PathLike) -> None:
         """Write a safetensors file; bases are stored as scaled integers.

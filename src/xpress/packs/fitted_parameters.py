@@ -12,6 +12,10 @@ from jaxtyping import Bool, Float, Float32
 from safetensors import SafetensorError, safe_open
 
 from xpress.errors import InputError
+from xpress.morphable.face_model import LinearFaceModel
+
+FITTED_WITH = "face_model"
+"""Entry of a file's metadata: the fingerprint of the model that it was fitted with."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,23 @@ def load_expressions(path: str | os.PathLike, shapes: int) -> Float32[np.ndarray
     if not good.any():
         raise InputError(f"{path}: not one of its {len(good)} fits is usable")
     return expression[good]
+
+
+def check_fitted_with(path: str | os.PathLike, model: LinearFaceModel) -> None:
+    """Check that fits are of a face model; files that do not say what they are of pass.
+
+    Raises:
+        InputError: missing, not such a file, or of another model.
+    """
+    path = Path(path)
+    _read(path)
+    with safe_open(path, framework="np") as file:
+        told = file.metadata().get(FITTED_WITH)
+    if told is not None and told != model.fingerprint():
+        raise InputError(
+            f"{path}: fitted with another face model; fit with this one, "
+            "python -m xpress.preparation.fit_packs --model FILE"
+        )
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -26,6 +26,7 @@ from xpress.morphable.landmarks.landmark_weights import fit_weights
 from xpress.morphable.mirror import mirror_parameters
 from xpress.morphable.model import MorphableModel
 from xpress.packs import FaceRecords, read_records
+from xpress.packs.fitted_parameters import FITTED_WITH
 from xpress.packs.records import decode
 from xpress.whole_files import written_beside
 
@@ -110,7 +111,11 @@ def save_fits(
     )
     tensors |= {f"{name}_flipped": value for name, value in mirrored.items()}
     tensors |= {"scale_flipped": fit.scale.clone(), "ok_flipped": good.clone()}
-    meta = {"keys": json.dumps(pack.keys), "residual": f"{quality.median():.4f}"}
+    meta = {
+        "keys": json.dumps(pack.keys),
+        "residual": f"{quality.median():.4f}",
+        FITTED_WITH: model.fingerprint(),
+    }
     with written_beside(path) as partial:
         partial.write_bytes(save({n: v.contiguous() for n, v in tensors.items()}, meta))
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -7,9 +8,11 @@ import torch
 from safetensors import safe_open
 
 from xpress.errors import InputError
+from xpress.morphable.face_model import FaceModel
 from xpress.morphable.fitting import Fit, FitSettings
 from xpress.morphable.mirror import mirror_parameters
 from xpress.packs import FaceRecords
+from xpress.packs.fitted_parameters import check_fitted_with
 from xpress.preparation import fit_packs
 from xpress.preparation.fit_packs import (
     LabelledPack,
@@ -104,6 +107,10 @@ def test_saved_fits_hold_the_mirrored_rows_too(model, pack, tmp_path):
     with safe_open(path, framework="pt") as archive:
         read = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
         assert json.loads(archive.metadata()["keys"]) == pack.keys
+    check_fitted_with(path, model)
+    other = replace(FaceModel.default(), mean=FaceModel.default().mean + 1)
+    with pytest.raises(InputError, match="fitted with another face model; fit with this one"):
+        check_fitted_with(path, other)
     assert read["ok"].tolist() == [True, True, True, False, True, True]
     assert torch.equal(read["ok_flipped"], read["ok"])
     mirrored = mirror_parameters(
