@@ -37,13 +37,13 @@ class FaceQuality:
     def rejections(self, limits: QualityLimits) -> list[str]:
         """Names of the limits that this face is beyond."""
         beyond = {
-            "size": self.size < limits.min_size,
-            "sharpness": self.sharpness < limits.min_sharpness,
-            "yaw": abs(self.yaw) > limits.max_yaw,
-            "pitch": abs(self.pitch) > limits.max_pitch,
-            "presence": self.presence < limits.min_presence,
-            "visible": self.visible < limits.min_visible,
-            "uncertainty": self.uncertainty > limits.max_uncertainty,
+            "min_size": self.size < limits.min_size,
+            "min_sharpness": self.sharpness < limits.min_sharpness,
+            "max_yaw": abs(self.yaw) > limits.max_yaw,
+            "max_pitch": abs(self.pitch) > limits.max_pitch,
+            "min_presence": self.presence < limits.min_presence,
+            "min_visible": self.visible < limits.min_visible,
+            "max_uncertainty": self.uncertainty > limits.max_uncertainty,
         }
         return [name for name, is_beyond in beyond.items() if is_beyond]
 

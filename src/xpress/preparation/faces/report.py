@@ -75,7 +75,7 @@ def _counts(plan: MergePlan) -> str:
         ("of these without a face", sum(s.empty for s in stories)),
         ("faces found", sum(s.faces for s in stories)),
         ("faces beyond the limits", sum(s.faces - s.kept for s in stories)),
-        *((f"— against limits.…{name}", count) for name, count in sorted(rejected.items())),
+        *((f"— against limits.{name}", count) for name, count in sorted(rejected.items())),
         ("near duplicates", plan.duplicates),
         ("faces in the pack", plan.kept),
         ("people", len(plan.rows)),
@@ -166,13 +166,13 @@ def _rejected(parts: Sequence[Path]) -> str:
     """Some faces for each limit that they are beyond."""
     examples: dict[str, list[tuple[np.ndarray, str]]] = {}
     for part in parts:
-        columns = ["image", REJECTED, *MEASURES]
+        columns = ["image", REJECTED, "visible", *MEASURES]
         told = pq.read_table(part, columns=columns)
         for row in told.filter(pc.greater(pc.list_value_length(told[REJECTED]), 0)).to_pylist():
             for name in row[REJECTED]:
                 if len(examples.setdefault(name, [])) < FACES:
-                    value = row.get(name)
-                    line = name if value is None else f"{name} {value:.3g}"
+                    value = row[name.partition("_")[2]]
+                    line = f"{value:.3g}, {name}"
                     examples[name].append((picture(row["image"]), line))
     grids = [f"<h3>{name}</h3>{grid(faces)}" for name, faces in sorted(examples.items())]
     return section("Left out", *grids) if grids else ""

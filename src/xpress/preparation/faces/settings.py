@@ -70,7 +70,7 @@ class PrepareSettings:
     weights: str = "default"
     duplicates: bool = False
     identities: str = "folder"
-    alike: float = 0.5
+    alike: float = 0.2
     val: float = 0.1
 
     def __post_init__(self) -> None:

@@ -237,7 +237,7 @@ def test_limits_leave_faces_out_and_are_counted(media: Path, tmp_path: Path):
             progress=False,
         )
     page = (tmp_path / "small.html").read_text()
-    assert "— against limits.…size" in page
+    assert "— against limits.min_size" in page
     assert [file.name for file in tmp_path.iterdir()] == ["small.html"]
 
 

@@ -46,13 +46,13 @@ def test_a_portrait_is_within_the_limits_and_a_ruined_one_is_not(
     assert good.visible == 1
     assert good.uncertainty < 0.05
     blurred = measured(reader, cv2.GaussianBlur(image, (0, 0), 12))
-    assert "sharpness" in blurred.rejections(QualityLimits())
+    assert "min_sharpness" in blurred.rejections(QualityLimits())
     small = measured(
         reader, cv2.resize(image, None, fx=0.15, fy=0.15, interpolation=cv2.INTER_AREA)
     )
-    assert "size" in small.rejections(QualityLimits())
+    assert "min_size" in small.rejections(QualityLimits())
     turned = replace(good, yaw=-80.0, pitch=60.0, presence=0.1, visible=0.5, uncertainty=0.4)
-    names = ["yaw", "pitch", "presence", "visible", "uncertainty"]
+    names = ["max_yaw", "max_pitch", "min_presence", "min_visible", "max_uncertainty"]
     assert turned.rejections(QualityLimits()) == names
 
 
