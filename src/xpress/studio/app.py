@@ -13,9 +13,10 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
+from xpress.studio.bodies import Refusal
+from xpress.studio.job_routes import JOB_ROUTES
 from xpress.studio.limits import Limits
 from xpress.studio.live_socket import live
-from xpress.studio.refusals import Refusal
 from xpress.studio.routes import ROUTES
 from xpress.studio.services import Studio
 
@@ -58,7 +59,7 @@ def create_app(limits: Limits | None = None, hosts: list[str] | None = None) -> 
     app.middleware("http")(_guarded)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
-    for path, function, method in ROUTES:
+    for path, function, method in (*ROUTES, *JOB_ROUTES):
         app.add_api_route(path, function, methods=[method], response_model=None)
     app.add_api_websocket_route("/api/{token}/live", live)
     app.mount("/", StaticFiles(directory=PAGE, html=True))

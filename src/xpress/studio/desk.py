@@ -12,7 +12,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
@@ -34,6 +33,7 @@ from xpress.reenactment.reenactor import Reenactor
 from xpress.structures import FaceParameters
 from xpress.studio.limits import Limits, check_upload
 from xpress.studio.live_face import LiveFace
+from xpress.studio.pictures import box, jpeg, scaled, within
 from xpress.studio.reading import mesh_of_frame, values_over_time
 from xpress.studio.retouch import Retouch, Wish, own_values
 
@@ -102,11 +102,11 @@ class Desk:
                 return {"kind": kind, "frames": count, "seconds": float(count / source.fps)}
             image, faces = self._first_faces(source)
         height, width = image.shape[:2]
-        write_image(place.with_suffix(".poster.jpg"), _within(image, POSTER))
+        write_image(place.with_suffix(".poster.jpg"), within(image, POSTER))
         details = {"kind": kind, "width": width, "height": height}
         if kind == "video":
             details |= {"frames": frames, "seconds": float(frames / source.fps)}
-        return details | {"faces": [_box(face, width, height) for face in faces]}
+        return details | {"faces": [box(face, width, height) for face in faces]}
 
     def _first_faces(self, source: Any) -> tuple[Image, list[FaceSample]]:
         """The first frame that shows a face, else the first; faces from the left."""
@@ -137,7 +137,7 @@ class Desk:
         self, path: str, face: str | int, editor: str, units: dict, gaze: list[float] | None
     ) -> bytes:
         """The photograph with other units, JPEG, at most `PREVIEW` pixels long."""
-        return _jpeg(self._retouch(path, face, editor, True)(_wish(units, gaze)))
+        return jpeg(self._retouch(path, face, editor, True)(_wish(units, gaze)))
 
     def export(
         self,
@@ -174,8 +174,8 @@ class Desk:
             found = self.reenactor.find(image, face, path)[0]
             if not small:
                 return Retouch(self._editor(editor), image, found)
-            shown = _within(image, PREVIEW)
-            found = _scaled(found, shown.shape[1] / image.shape[1])
+            shown = within(image, PREVIEW)
+            found = scaled(found, shown.shape[1] / image.shape[1])
             return Retouch(self._editor(editor), shown, found)
 
         return self._remembered((path, face, editor), make) if small else make()
@@ -193,14 +193,14 @@ class Desk:
         target, image = Path(path), read_image(path)
         if max(image.shape[:2]) > LIVE_SIDE:
             target = target.with_suffix(".live.png")
-            write_image(target, _within(image, LIVE_SIDE))
+            write_image(target, within(image, LIVE_SIDE))
         options = ReenactmentOptions(face=face, head="source")
         self._live[id] = LiveFace(self.reenactor, target, options)
         return self._live[id].told()
 
-    def live_frame(self, id: str, moment: float, jpeg: bytes) -> tuple[bytes, bool]:
+    def live_frame(self, id: str, moment: float, picture: bytes) -> tuple[bytes, bool]:
         """See `LiveFace`."""
-        return self._lively(id)(moment, jpeg)
+        return self._lively(id)(moment, picture)
 
     def live_press(self, id: str, key: str) -> str:
         """Do what a key of `live.session` does; says what is set then."""
@@ -279,40 +279,8 @@ class _Progress:
         now = time.monotonic()
         if now - self._last >= TOLD_EVERY:
             self._last = now
-            self._told(done=done, total=total, frame=_jpeg(_within(image, POSTER)))
+            self._told(done=done, total=total, frame=jpeg(within(image, POSTER)))
 
 
 def _wish(units: dict, gaze: list[float] | None) -> Wish:
     return Wish(parse_action_units(units), None if gaze is None else (gaze[0], gaze[1]))
-
-
-def _within(image: Image, side: int) -> Image:
-    """Scaled down until the longer side is no longer than that."""
-    scale = side / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _scaled(face: FaceSample, scale: float) -> FaceSample:
-    """The face in a picture of another size."""
-    return face.replace(
-        translation=(face.translation + 0.5) * scale - 0.5,
-        scale=face.scale * scale,
-        landmarks68=(face.landmarks68 + 0.5) * scale - 0.5,
-        contours=(face.contours + 0.5) * scale - 0.5,
-    )
-
-
-def _jpeg(image: Image, quality: int = 90) -> bytes:
-    swapped = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-
-
-def _box(face: FaceSample, width: int, height: int) -> list[float]:
-    low, high = face.landmarks68.min(0), face.landmarks68.max(0)
-    margin = 0.12 * (high - low).max()
-    left, top = np.maximum(low - margin, 0) / (width, height)
-    right, bottom = np.minimum(high + margin, (width, height)) / (width, height)
-    return [round(float(v), 4) for v in (left, top, right - left, bottom - top)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xpress.errors import InputError
-from xpress.studio.refusals import CRASHED, CROWDED, Refusal
+from xpress.studio.bodies import CRASHED, CROWDED, Refusal
 from xpress.studio.sessions import Session
 from xpress.studio.workers import Busy, Cancelled, Worker, WorkerDied
 

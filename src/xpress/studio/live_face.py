@@ -18,6 +18,7 @@ from xpress.errors import InputError
 from xpress.live.session import LiveSession
 from xpress.reenactment.options import ReenactmentOptions
 from xpress.reenactment.reenactor import Reenactor
+from xpress.studio.pictures import jpeg as encode
 
 PIXELS = 1280 * 960
 """Of a camera's picture."""
@@ -53,9 +54,7 @@ class LiveFace:
         self._sent.append((time, self.session.seen(_decoded(jpeg))))
         _, image, faces = next(self._tracked)
         face = faces[0] if faces else None
-        drawn = cv2.cvtColor(self.session.draw(time, image, face), cv2.COLOR_RGB2BGR)
-        encoded = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
-        return encoded.tobytes(), face is not None
+        return encode(self.session.draw(time, image, face), QUALITY), face is not None
 
     def told(self) -> str:
         """What is set, in words."""

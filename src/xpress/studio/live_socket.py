@@ -11,8 +11,7 @@ from typing import Any
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
-from xpress.studio.bodies import LiveRequest
-from xpress.studio.refusals import Refusal
+from xpress.studio.bodies import LiveRequest, Refusal
 from xpress.studio.services import Studio
 from xpress.studio.sessions import Session
 
@@ -106,7 +105,9 @@ class _Exchange:
             (moment,) = TIME.unpack_from(picture)
             self._start = moment if self._start is None else self._start
             since = min(max(moment - self._start, 0.0), 1e6)
-            drawn, seen = await self._called("live_frame", moment=since, jpeg=picture[TIME.size :])
+            drawn, seen = await self._called(
+                "live_frame", moment=since, picture=picture[TIME.size :]
+            )
             await self._socket.send_bytes(ANSWER.pack(moment, self._dropped, seen) + drawn)
 
     async def _called(self, name: str, **arguments: Any) -> Any:

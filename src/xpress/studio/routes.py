@@ -14,13 +14,10 @@ from xpress.editing.presets import EMOTION_PRESETS
 from xpress.studio.bodies import (
     ExportRequest,
     FaceRequest,
-    LookRequest,
-    RecordingRequest,
-    ReenactRequest,
+    Refusal,
     WishRequest,
 )
 from xpress.studio.limits import SUFFIXES, Limits
-from xpress.studio.refusals import Refusal
 from xpress.studio.services import Studio
 from xpress.studio.sessions import Session
 
@@ -195,116 +192,21 @@ async def export(
     return session.keep(output, Path(file.name).stem + ending).told()
 
 
-async def start_reenactment(
-    body: ReenactRequest, session: Session = Mine, studio: Studio = Here
-) -> dict[str, Any]:
-    """Queue a reenactment."""
-    source, target = session.file(body.source), session.file(body.target)
-    if target.kind == "recording":
-        raise Refusal(422, "A recording holds no pictures; choose a photo or video to be moved.")
-    stills = source.kind == target.kind == "photo"
-    output = session.place("-moved.png" if stills else "-moved.mp4")
-    arguments = {
-        "source": str(source.path),
-        "target": str(target.path),
-        "output": str(output),
-        "options": body.options(),
-        "watermark": body.watermark,
-    }
-
-    def finish(words: str) -> list[dict[str, Any]]:
-        name = f"{Path(target.name).stem} moved{output.suffix}"
-        kind = "photo" if stills else "video"
-        return [session.keep(output, name, kind, {"words": words}).told()]
-
-    return studio.jobs.told(studio.jobs.add(session, "reenact", arguments, finish))
-
-
-async def start_recording(
-    body: RecordingRequest, session: Session = Mine, studio: Studio = Here
-) -> dict[str, Any]:
-    """Queue the reading of a movement."""
-    source = session.file(body.source)
-    output = session.place("-movement.npz")
-    arguments = {"source": str(source.path), "output": str(output)}
-
-    def finish(_: None) -> list[dict[str, Any]]:
-        return [session.keep(output, f"{Path(source.name).stem} params.npz", "recording").told()]
-
-    return studio.jobs.told(studio.jobs.add(session, "record", arguments, finish))
-
-
-async def start_look(
-    body: LookRequest, session: Session = Mine, studio: Studio = Here
-) -> dict[str, Any]:
-    """Queue the reading of a photo or video, from which all is shown."""
-    file = session.file(body.file)
-    folder = session.place("-inside")
-    arguments = {"target": str(file.path), "output": str(folder), "face": body.face}
-
-    def finish(_: None) -> list[dict[str, Any]]:
-        kinds = {".npz": "recording", ".png": "photo", ".mp4": "video"}
-        return [
-            session.keep(path, path.name, kinds.get(path.suffix, "other")).told()
-            for path in sorted(folder.iterdir())
-        ]
-
-    return studio.jobs.told(studio.jobs.add(session, "look", arguments, finish))
-
-
-async def values(id: str, session: Session = Mine, studio: Studio = Here) -> dict[str, Any]:
-    """Action units over time of what was read."""
-    return await studio.called(session, "values", path=str(session.file(id).path))
-
-
-async def mesh(
-    id: str, frame: int = 0, whole: bool = False, session: Session = Mine, studio: Studio = Here
-) -> Response:
-    """The face's shape in a frame."""
-    path = str(session.file(id).path)
-    content = await studio.called(session, "mesh", path=path, frame=frame, whole=whole)
-    return Response(content, media_type="application/octet-stream")
-
-
-async def job(id: str, session: Session = Mine, studio: Studio = Here) -> dict[str, Any]:
-    """How far a job is."""
-    return studio.jobs.told(studio.jobs.get(session, id))
-
-
-async def job_frame(id: str, session: Session = Mine, studio: Studio = Here) -> Response:
-    """Its newest picture."""
-    frame = studio.jobs.get(session, id).frame
-    return Response(frame, media_type="image/jpeg", status_code=200 if frame else 204)
-
-
-async def cancel_job(id: str, session: Session = Mine, studio: Studio = Here) -> Response:
-    """Call a job off."""
-    studio.jobs.cancel(studio.jobs.get(session, id))
-    return Response(status_code=204)
-
-
-_MINE = "/api/{token}"
+MINE = "/api/{token}"
+"""Where a page's own things are; the token is known to it alone."""
 ROUTES: tuple[tuple[str, Any, str], ...] = (
     ("/api/open", open_page, "POST"),
-    (f"{_MINE}/close", close_page, "POST"),
-    (f"{_MINE}/stay", stay, "POST"),
-    (f"{_MINE}/examples", examples, "GET"),
-    (f"{_MINE}/examples/clip", example_clip, "GET"),
-    (f"{_MINE}/examples/frame", example_frame, "GET"),
-    (f"{_MINE}/files", upload, "POST"),
-    (f"{_MINE}/files/{{id}}", download, "GET"),
-    (f"{_MINE}/files/{{id}}", remove, "DELETE"),
-    (f"{_MINE}/files/{{id}}/poster", poster, "GET"),
-    (f"{_MINE}/units", own_units, "POST"),
-    (f"{_MINE}/units/random", random_units, "GET"),
-    (f"{_MINE}/preview", preview, "POST"),
-    (f"{_MINE}/exports", export, "POST"),
-    (f"{_MINE}/reenactments", start_reenactment, "POST"),
-    (f"{_MINE}/looks", start_look, "POST"),
-    (f"{_MINE}/looks/{{id}}/values", values, "GET"),
-    (f"{_MINE}/looks/{{id}}/mesh", mesh, "GET"),
-    (f"{_MINE}/recordings", start_recording, "POST"),
-    (f"{_MINE}/jobs/{{id}}", job, "GET"),
-    (f"{_MINE}/jobs/{{id}}", cancel_job, "DELETE"),
-    (f"{_MINE}/jobs/{{id}}/frame", job_frame, "GET"),
+    (f"{MINE}/close", close_page, "POST"),
+    (f"{MINE}/stay", stay, "POST"),
+    (f"{MINE}/examples", examples, "GET"),
+    (f"{MINE}/examples/clip", example_clip, "GET"),
+    (f"{MINE}/examples/frame", example_frame, "GET"),
+    (f"{MINE}/files", upload, "POST"),
+    (f"{MINE}/files/{{id}}", download, "GET"),
+    (f"{MINE}/files/{{id}}", remove, "DELETE"),
+    (f"{MINE}/files/{{id}}/poster", poster, "GET"),
+    (f"{MINE}/units", own_units, "POST"),
+    (f"{MINE}/units/random", random_units, "GET"),
+    (f"{MINE}/preview", preview, "POST"),
+    (f"{MINE}/exports", export, "POST"),
 )

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from xpress.errors import InputError
+from xpress.studio.bodies import CRASHED, CROWDED, Refusal
 from xpress.studio.jobs import Jobs
 from xpress.studio.limits import Limits
-from xpress.studio.refusals import CRASHED, CROWDED, Refusal
 from xpress.studio.sessions import Session, Sessions, StoredFile
 from xpress.studio.workers import Busy, Worker, WorkerDied
 from xpress.whole_files import scratch_folder

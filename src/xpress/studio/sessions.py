@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from xpress.studio.refusals import Refusal
+from xpress.studio.bodies import Refusal
 
 IDLE = 15 * 60.0
 """Seconds without a sign of life after which a session is closed."""

@@ -3,7 +3,7 @@
 import pytest
 
 from xpress.studio import sessions
-from xpress.studio.refusals import Refusal
+from xpress.studio.bodies import Refusal
 from xpress.studio.sessions import Sessions
 
 
