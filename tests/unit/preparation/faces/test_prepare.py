@@ -26,6 +26,7 @@ from xpress.preparation.faces import parts
 from xpress.preparation.faces import prepare as module
 from xpress.preparation.faces.prepare import Spread, kept_pack, prepare
 from xpress.preparation.faces.settings import PrepareSettings, QualityLimits
+from xpress.whole_files import held_alone
 
 FRAMES, EVERY = 7, 3
 CLIP, PORTRAIT = "clips/talking_man.mp4", "anna/portrait.jpg"
@@ -332,3 +333,15 @@ def test_action_units_of_openface_are_taken_frame_by_frame(media: Path, tmp_path
         [row[0] for row in table["action_units"].to_pylist()], expected, rtol=1e-5
     )
     assert len(expected) == 3
+
+
+def test_two_at_once_do_not_disturb_each_other(media: Path, tmp_path: Path):
+    path = tmp_path / "faces.parquet"
+    with (
+        held_alone(tmp_path / "faces.parts" / ".lock"),
+        pytest.raises(InputError, match="is being made by another process"),
+    ):
+        prepare([media / "carl.jpg"], path, spread=Spread(1), report=False, progress=False)
+    assert not path.exists()
+    prepare([media / "carl.jpg"], path, spread=Spread(1), report=False, progress=False)
+    assert [file.name for file in tmp_path.iterdir()] == ["faces.parquet"]
