@@ -66,13 +66,14 @@ def job_functions() -> tuple[str, ...]:
 def quote_paths(arguments: Sequence[str]) -> list[str]:
     """Quote the values of path options, so that any file name passes Hydra's grammar.
 
-    Values that are quoted already, lists, `null`, and interpolations stay as they are.
+    Values that are quoted already, lists of `input`, `null`, and interpolations stay as they are.
     """
     quoted = []
     for argument in arguments:
         name, equals, value = argument.partition("=")
-        bare = value not in ("", "null") and value[:1] not in "'\"[" and "${" not in value
-        if name in _PATH_OPTIONS and equals and bare:
+        listed = name == "input" and value[:1] == "["  # elsewhere a bracket begins a file's name
+        bare = value not in ("", "null") and value[:1] not in "'\"" and "${" not in value
+        if name in _PATH_OPTIONS and equals and bare and not listed:
             value = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
             argument = f"{name}='{value}'"
         quoted.append(argument)
