@@ -166,9 +166,11 @@ def _rejected(parts: Sequence[Path]) -> str:
     """Some faces for each limit that they are beyond."""
     examples: dict[str, list[tuple[np.ndarray, str]]] = {}
     for part in parts:
-        columns = ["image", REJECTED, "visible", *MEASURES]
-        told = pq.read_table(part, columns=columns)
-        for row in told.filter(pc.greater(pc.list_value_length(told[REJECTED]), 0)).to_pylist():
+        out = pc.greater(pc.list_value_length(pq.read_table(part, columns=[REJECTED])[REJECTED]), 0)
+        if not pc.any(out).as_py():
+            continue  # its pictures need not be read
+        told = pq.read_table(part, columns=["image", REJECTED, "visible", *MEASURES])
+        for row in told.filter(out).to_pylist():
             for name in row[REJECTED]:
                 if len(examples.setdefault(name, [])) < FACES:
                     value = row[name.partition("_")[2]]
