@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, UInt8
-from torch import Tensor
+from jaxtyping import Float32, UInt8
 from torch.utils.data import Dataset
 from xpress.data_modules.augment import photometric, to_grey
 from xpress.data_modules.eyes.rows import EyeRows
-from xpress.data_modules.raw_batch import RawBatch, colors
+from xpress.data_modules.landmark_crops import RawLandmarkCrops, smaller
 from xpress.data_modules.resumable import row_generator
 
-from xpress.batches import EyeLandmarkBatch
 from xpress.media.eye_crop import CENTER, EYE_WIDTH, cut_eye, eye_matrix, transform
 
 
@@ -48,19 +45,6 @@ EVALUATION = EyeCropAugment(corner=0.05, zoom=0.0, small=0.0, grey=0.0, photomet
 """Evaluation places crops as badly, too, each row always alike."""
 
 
-@dataclass(frozen=True)
-class RawEyeCrops(RawBatch):
-    """`EyeLandmarkBatch` as workers hand it over: uint8 RGB (B, H, W, 3)."""
-
-    image: UInt8[Tensor, "B H W 3"]
-    points: Float[Tensor, "B 17 2"]
-    eye: Int[Tensor, " B"]
-
-    def finish(self) -> EyeLandmarkBatch:
-        """Floats in [0, 1], channels-last in memory, on the device the batch is on."""
-        return EyeLandmarkBatch(colors(self.image), self.points, self.eye)
-
-
 class EyeCropDataset(Dataset):
     """Crops with what they show.
 
@@ -80,15 +64,15 @@ class EyeCropDataset(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> RawEyeCrops:
+    def __getitem__(self, index: int) -> RawLandmarkCrops:
         return self.__getitems__([index])
 
-    def __getitems__(self, indices: Sequence[int]) -> RawEyeCrops:
+    def __getitems__(self, indices: Sequence[int]) -> RawLandmarkCrops:
         """A batch."""
         made = [self._make(index) for index in indices]
         image, points = (torch.from_numpy(np.stack(column)) for column in zip(*made, strict=True))
         eyes = self.rows.eye[[int(index) for index in indices]]
-        return RawEyeCrops(image, points, torch.from_numpy(eyes.astype(np.int64)))
+        return RawLandmarkCrops(image, points, torch.from_numpy(eyes.astype(np.int64)))
 
     def _make(self, index: int) -> tuple[UInt8[np.ndarray, "H W 3"], Float32[np.ndarray, "17 2"]]:
         rng = np.random.default_rng(int(index)) if self._rng is None else self._rng
@@ -99,7 +83,7 @@ class EyeCropDataset(Dataset):
         outer, inner = lids[[0, 8]] + how.corner * width * rng.standard_normal((2, 2))
         zoom = float(np.exp(how.zoom * rng.standard_normal()))
         matrix = eye_matrix(outer, inner, bool(self.rows.left[row]), zoom=zoom)
-        crop = cut_eye(self._smaller(self.rows.images[row], width, rng), matrix)
+        crop = cut_eye(smaller(self.rows.images[row], width, how.small, how.smallest, rng), matrix)
         if self._filters is not None:
             self._filters.set_random_seed(int(rng.integers(2**31)))
             crop = self._filters(image=crop)["image"]
@@ -108,15 +92,3 @@ class EyeCropDataset(Dataset):
         points = np.concatenate([lids, self.rows.iris[row][:1]])
         shares = (transform(matrix, points) - CENTER) / EYE_WIDTH
         return crop, shares.astype(np.float32)
-
-    def _smaller(
-        self, image: UInt8[np.ndarray, "h w 3"], width: float, rng: np.random.Generator
-    ) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture as if the eye had been smaller, at the size it has."""
-        share = self.augment.smallest / width
-        if rng.random() >= self.augment.small or share >= 1:
-            return image
-        share = rng.uniform(share, 1)
-        size = [max(int(side * share), 4) for side in image.shape[1::-1]]
-        shrunk = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        return cv2.resize(shrunk, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)

@@ -18,7 +18,7 @@ from xpress.data_modules.pack_data_module import PackDataModule, PackWeights, Pa
 
 
 class EyeLandmarksDataModule(EyesDataModule):
-    """Batches of `EyeLandmarkBatch`; splits as `EyesDataModule`, one set a pack.
+    """Batches of `LandmarkBatch`; splits as `EyesDataModule`, one set a pack.
 
     Args:
         train: packs of eyes or faces, see `rows.read_eyes`, or folders of videos and pictures.

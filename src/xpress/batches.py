@@ -133,19 +133,18 @@ class EyeBatch(ArrayStruct):
 
 
 @dataclass(frozen=True)
-class EyeLandmarkBatch(ArrayStruct):
-    """A batch of eye crops with what they show.
+class LandmarkBatch(ArrayStruct):
+    """A batch of crops of eyes or mouths with the points that they show.
 
     Attributes:
-        image: RGB in [0, 1]; see `xpress.media.eye_crop`.
-        points: lids from the outer corner over the upper lid and the iris's centre, eye widths
-            from the crop's `CENTER`.
-        eye: a number for each eye of each person.
+        image: RGB in [0, 1]; see `xpress.media.eye_crop` and `lip_crop`.
+        points: from the crop's middle, in widths of the eye or the lips.
+        group: rows of one number are pictures of one eye or of one person's mouth.
     """
 
     image: Float[Tensor, "B 3 H W"]
-    points: Float[Tensor, "B 17 2"]
-    eye: Int[Tensor, " B"]
+    points: Float[Tensor, "B P 2"]
+    group: Int[Tensor, " B"]
 
     def __len__(self) -> int:
         return self.image.shape[0]

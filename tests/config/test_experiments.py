@@ -76,7 +76,10 @@ def test_a_preset_trains(preset: str, few: dict[str, Path], tmp_path: Path):
     task = ["task=face_autoencoder"] if general else []
     limits = [text.replace("+", "") if general and "limit" in text else text for text in SMALL]
     parts = composed(preset, *task)
-    if parts.task_name == "mouth_gan":
+    if parts.task_name == "lip_landmarks":
+        limits = [text for text in limits if "data.cache" not in text]
+        options = [f"data.train=[{few['mouths']}]"]
+    elif parts.task_name == "mouth_gan":
         options = [f"data.train=[{few['mouths']}]"]
     elif parts.task_name == "eye_landmarks":
         limits = [text for text in limits if "data.cache" not in text]

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from xpress.morphable.landmarks import landmark_weights
+
 
 def face_points(rng: np.random.Generator, side: int = 144) -> np.ndarray:
     """(68, 2) points spread over the middle of a picture."""
@@ -53,6 +55,7 @@ LIPS = (30.0, 16.0)
 # right one and back below: the Face Mesh's 78 191 80 81 82 13 312 311 310 415 308 324 318 402 317
 # 14 87 178 88 95.
 INNER_ROWS = (23, 64, 24, 25, 26, 3, 88, 87, 86, 125, 85, 94, 91, 122, 90, 4, 28, 61, 29, 32)
+OUTER_ROWS = landmark_weights.LIPS[:20]
 
 
 def draw_mouth(height: float, side: int = 128) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -81,6 +84,7 @@ def draw_mouth(height: float, side: int = 128) -> tuple[np.ndarray, np.ndarray, 
     angle = np.linspace(np.pi, -np.pi, 20, endpoint=False)
     ellipse = np.stack([np.cos(angle), -np.sin(angle)], 1) * (24, height) + MOUTH
     contours[list(INNER_ROWS)] = ellipse
+    contours[OUTER_ROWS] = np.stack([np.cos(angle), -np.sin(angle)], 1) * LIPS + MOUTH
     return image, landmarks.astype(np.float32), contours.astype(np.float32)
 
 

@@ -47,9 +47,8 @@ WRITERS = {
     "xpress.models.face_autoencoder.module.FaceAutoencoder": "xpress.export.weights.write_encoder",
     "xpress.models.mouth_gan.module.MouthGAN": "xpress.export.mouth.write_mouth_generator",
     "xpress.models.eye_gan.module.EyeGAN": "xpress.export.eyes.write_eye_generator",
-    "xpress.models.eye_landmarks.module.EyeLandmarks": (
-        "xpress.export.eye_landmarks.write_eye_landmarks"
-    ),
+    "xpress.models.eye_landmarks.module.EyeLandmarks": "xpress.export.landmarks.write_landmarks",
+    "xpress.models.lip_landmarks.module.LipLandmarks": "xpress.export.landmarks.write_landmarks",
     "xpress.models.ganimation.module.GANimation": "xpress.export.editor.write_editor",
     "xpress.models.dft_net.module.DFTNet": "xpress.export.editor.write_editor",
 }

@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32, UInt8
 from xpress.errors import InputError
 from xpress.extraction.eye_reader import EyeReader
 from xpress.extraction.face_sample import FaceSample, turn_light, turn_rotation, upright_crop
+from xpress.extraction.lip_reader import LipReader
 from xpress.extraction.onnx_sessions import open_session
 from xpress.face_models.conversion import ModelConversion
 from xpress.media.crop import Crop
@@ -181,6 +182,7 @@ class FaceExtractor:
         encoder: `EncoderSession`, or any function from uint8 crops to codes.
         decoder: turns a code into parameters and landmarks.
         eyes: reads the gaze from the picture itself; None leaves what the encoder reads.
+        lips: reads the mouth likewise.
     """
 
     def __init__(
@@ -188,17 +190,18 @@ class FaceExtractor:
         encoder: Callable[[np.ndarray], np.ndarray],
         decoder: CodeDecoder,
         eyes: EyeReader | None = None,
+        lips: LipReader | None = None,
     ) -> None:
         self.encoder = encoder
         self.decoder = decoder
-        self.eyes = eyes
+        self.readers = [reader for reader in (eyes, lips) if reader is not None]
 
     def __call__(self, image: UInt8[np.ndarray, "H W 3"], crop: Crop) -> FaceSample:
         """The face inside `crop` of a picture."""
         face = self.decoder(self.encoder(crop.cut(image)[None])[0], crop)
-        if self.eyes is None:
-            return face
-        return self.update(self.eyes(image, face))
+        for reader in self.readers:
+            face = reader(image, face)  # which leaves landmarks as found, for the next one
+        return self.update(face) if self.readers else face
 
     def update(self, face: FaceSample, **changes) -> FaceSample:
         """As `CodeDecoder.update`."""

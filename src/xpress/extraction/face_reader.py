@@ -22,9 +22,17 @@ from xpress.extraction.encoder import CodeDecoder, EncoderSession, Extractor, Fa
 from xpress.extraction.eye_reader import EyeLandmarkSession, EyeReader
 from xpress.extraction.face_analysis import FaceAnalysis, Refinement
 from xpress.extraction.face_sample import FaceSample, Timed
+from xpress.extraction.lip_reader import LipLandmarkSession, LipReader
 from xpress.extraction.one_euro_filter import FaceFilter
 from xpress.extraction.tracking import PRESENT, THOROUGH_EVERY, FaceTracker, track_all
-from xpress.extraction.weight_files import ENCODER, EYE_LANDMARKS, MODEL, check_used, weight_files
+from xpress.extraction.weight_files import (
+    ENCODER,
+    EYE_LANDMARKS,
+    LIP_LANDMARKS,
+    MODEL,
+    check_used,
+    weight_files,
+)
 from xpress.face_models.conversion import ModelConversion
 from xpress.media.images import as_rgb, read_image
 from xpress.morphable.action_units import ActionUnits
@@ -68,11 +76,12 @@ def load_encoder(name: str | os.PathLike = "default", threads: int = 1) -> Pretr
         marks = FaceLandmarks.of(model)
         other = own and ENCODER not in found.own
         conversion = ModelConversion(FaceModel.default(), model) if other else None
-        eyes = None
+        eyes, lips, names = None, None, model.expression_names
         if found.has(EYE_LANDMARKS):
-            landmarker = EyeLandmarkSession(found[EYE_LANDMARKS], threads)
-            eyes = EyeReader(landmarker, marks, model.expression_names)
-    extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, marks, conversion), eyes)
+            eyes = EyeReader(EyeLandmarkSession(found[EYE_LANDMARKS], threads), marks, names)
+        if found.has(LIP_LANDMARKS):
+            lips = LipReader(LipLandmarkSession(found[LIP_LANDMARKS], threads), marks, names)
+    extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, marks, conversion), eyes, lips)
     return PretrainedEncoder(model, encoder, extractor)
 
 
@@ -118,7 +127,7 @@ class FaceReader:
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike = "default", threads: int = 1) -> FaceReader:
         """Load face model and encoder; see `load_encoder`."""
-        check_used(name, ENCODER, EYE_LANDMARKS)
+        check_used(name, ENCODER, EYE_LANDMARKS, LIP_LANDMARKS)
         loaded = load_encoder(name, threads)
         return cls(loaded.model, loaded.extractor, size=loaded.encoder.layout.size)
 

@@ -19,8 +19,9 @@ ENCODER = "encoder.onnx"
 MOUTH = "mouth.onnx"
 EYES = "eyes.onnx"
 EYE_LANDMARKS = "eye_landmarks.onnx"
+LIP_LANDMARKS = "lip_landmarks.onnx"
 EDITORS = {"ganimation": "ganimation.onnx", "dft_net": "dft_net.onnx"}
-NETWORKS = (ENCODER, EYE_LANDMARKS, MOUTH, EYES, *EDITORS.values())
+NETWORKS = (ENCODER, EYE_LANDMARKS, LIP_LANDMARKS, MOUTH, EYES, *EDITORS.values())
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _of_one_network(file: Path) -> dict[str, Path]:
         raise InputError(f"{card}: no card beside the weights; export them again") from error
     known = {"layout": ENCODER, "ratio": MOUTH, "eye_width": EYES}
     names = [name for entry, name in known.items() if entry in details]
-    kinds = {**EDITORS, "eye_landmarks": EYE_LANDMARKS}
+    kinds = {**EDITORS, "eye_landmarks": EYE_LANDMARKS, "lip_landmarks": LIP_LANDMARKS}
     names += [kinds[details["kind"]]] if details.get("kind") in kinds else []
     if not names:
         raise InputError(f"{card}: of no encoder, generator or editor; export again")

@@ -17,6 +17,7 @@ from xpress.extraction.weight_files import (
     ENCODER,
     EYE_LANDMARKS,
     EYES,
+    LIP_LANDMARKS,
     MOUTH,
     check_used,
     weight_files,
@@ -59,7 +60,14 @@ def load_pretrained(
         InputError: no such folder, nothing in it that would be used, or a file of it cannot be
             read.
     """
-    check_used(name, ENCODER, EYE_LANDMARKS, EYES, *([MOUTH] if mouth == "generator" else []))
+    check_used(
+        name,
+        ENCODER,
+        EYE_LANDMARKS,
+        LIP_LANDMARKS,
+        EYES,
+        *([MOUTH] if mouth == "generator" else []),
+    )
     loaded = load_encoder(name, threads)
     filling = load_mouth(name, mouth, threads)
     return Pretrained(**vars(loaded), mouth=filling, eyes=load_eyes(name, threads))

@@ -37,12 +37,13 @@ def eye_metrics(
         rows = seen if name.startswith("iris") else torch.ones_like(seen)
         pair = torch.stack([p[rows, column], t[rows, column]], dim=1)
         figures[f"{name}/error"] = (pair[:, 0] - pair[:, 1]).abs().mean().item()
-        figures |= _agreement(name, pair)
-        figures |= _agreement(f"{name}/within", _around_own_mean(pair, eye[rows]))
+        figures |= agreement(name, pair)
+        figures |= agreement(f"{name}/within", around_own_mean(pair, eye[rows]))
     return figures
 
 
-def _agreement(name: str, pair: Float[Tensor, "N 2"]) -> dict[str, float]:
+def agreement(name: str, pair: Float[Tensor, "N 2"]) -> dict[str, float]:
+    """Correlation and gain of what is read (first) with the labels; nothing of two rows or less."""
     if len(pair) < 3:
         return {}
     gain = pair[:, 0].std() / pair[:, 1].std().clamp_min(1e-9)
@@ -50,9 +51,10 @@ def _agreement(name: str, pair: Float[Tensor, "N 2"]) -> dict[str, float]:
     return {f"{name}/correlation": found.item(), f"{name}/gain": gain.item()}
 
 
-def _around_own_mean(
+def around_own_mean(
     pair: Float[Tensor, "N 2"], eye: Int[Tensor, " N"], least: int = 3
 ) -> Float[Tensor, "M 2"]:
+    """Differences from the mean of each number of `eye` that has `least` rows or more."""
     _, number, count = eye.unique(return_inverse=True, return_counts=True)
     total = pair.new_zeros(len(count), 2).index_add(0, number, pair)
     return (pair - (total / count[:, None])[number])[count[number] >= least]

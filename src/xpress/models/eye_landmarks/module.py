@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from pydantic import PositiveFloat
 from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from xpress.batches import EyeLandmarkBatch
-from xpress.media.eye_crop import CENTER, EYE_WIDTH
+from xpress.batches import LandmarkBatch
+from xpress.media.eye_crop import CENTER, EYE_WIDTH, HEIGHT, POINTS, WIDTH
 from xpress.models.eye_landmarks.losses import EyeLandmarkLossWeights, landmark_terms
 from xpress.models.eye_landmarks.metrics import eye_metrics
-from xpress.models.eye_landmarks.networks import EyeLandmarkNetwork
+from xpress.models.eye_landmarks.networks import LandmarkNetwork
 from xpress.models.face_autoencoder.metrics import figure_table
 from xpress.models.gather import gather_rows, without_repeats
 from xpress.models.generator_weights import load_generator
@@ -31,15 +32,17 @@ class EyeLandmarks(LightningModule):
 
     Args:
         channels: of the network, as its repeats and the hidden numbers.
-        repeats: see `EyeLandmarkNetwork`.
+        repeats: see `LandmarkNetwork`.
         hidden: likewise.
         dropout: likewise.
-        weights: of the losses.
+        weights: of the losses, or what makes them.
         learning_rate: the highest of one cycle.
         weight_decay: of convolutions and matrices.
         ema_decay: of the moving average, which is validated and exported.
         init_from: checkpoint or safetensors to start from.
     """
+
+    crop_size, point_count = (HEIGHT, WIDTH), POINTS
 
     def __init__(
         self,
@@ -47,9 +50,7 @@ class EyeLandmarks(LightningModule):
         repeats: Sequence[int] = (1, 2, 2, 1),
         hidden: int = 96,
         dropout: float = 0.1,
-        weights: EyeLandmarkLossWeights | Callable[[], EyeLandmarkLossWeights] = (
-            EyeLandmarkLossWeights
-        ),
+        weights: Any = EyeLandmarkLossWeights,
         learning_rate: PositiveFloat = 3e-3,
         weight_decay: float = 0.02,
         ema_decay: float = 0.995,
@@ -57,8 +58,10 @@ class EyeLandmarks(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["weights"])
-        self.weights = weights if isinstance(weights, EyeLandmarkLossWeights) else weights()
-        self.network = EyeLandmarkNetwork(channels, repeats, hidden, dropout)
+        self.weights = weights() if callable(weights) else weights
+        self.network = LandmarkNetwork(
+            channels, repeats, hidden, dropout, self.crop_size, self.point_count
+        )
         if init_from:
             load_generator(self.network, init_from)
         self.average = AveragedModel(
@@ -66,19 +69,38 @@ class EyeLandmarks(LightningModule):
         )
         self._rows: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
 
-    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 17 2"]:
+    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B P 2"]:
         """Points by the averaged network."""
         self.average.eval()
         return self.average(image)
 
-    def training_step(self, batch: EyeLandmarkBatch, batch_index: int) -> Tensor:
+    def training_step(self, batch: LandmarkBatch, batch_index: int) -> Tensor:
         """One batch of the data module."""
         del batch_index
-        terms = landmark_terms(self.network(batch.image), batch.points)
+        terms = self.terms(self.network(batch.image), batch.points)
         loss = self.total(terms)
         values = {f"train/{name}": value.detach() for name, value in terms.items()}
         self.log_dict(values | {"train/loss": loss.detach()}, batch_size=len(batch))
         return loss
+
+    def terms(
+        self, points: Float[Tensor, "B P 2"], target: Float[Tensor, "B P 2"]
+    ) -> dict[str, Tensor]:
+        """Losses by name."""
+        return landmark_terms(points, target)
+
+    def figures(
+        self,
+        points: Float[Tensor, "B P 2"],
+        target: Float[Tensor, "B P 2"],
+        group: Int[Tensor, " B"],
+    ) -> dict[str, float]:
+        """Accuracy over a whole set."""
+        return eye_metrics(points, target, group)
+
+    def places(self, points: Float[np.ndarray, "P 2"]) -> Float[np.ndarray, "P 2"]:
+        """Points in pixels of the crop."""
+        return points * EYE_WIDTH + CENTER
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Weighted sum."""
@@ -93,13 +115,13 @@ class EyeLandmarks(LightningModule):
         self._rows = {}
 
     def validation_step(
-        self, batch: EyeLandmarkBatch, batch_index: int, dataloader_idx: int = 0
+        self, batch: LandmarkBatch, batch_index: int, dataloader_idx: int = 0
     ) -> None:
         """Crops of one set, placed as badly as in use."""
         if self._trainer is not None:
             batch = without_repeats(batch, self.trainer, batch_index, dataloader_idx)
         points = self(batch.image)
-        self._rows.setdefault(dataloader_idx, []).append((points, batch.points, batch.eye))
+        self._rows.setdefault(dataloader_idx, []).append((points, batch.points, batch.group))
 
     def on_validation_epoch_end(self) -> None:
         """Log every figure; `val/loss` is what checkpoints are chosen by."""
@@ -109,7 +131,7 @@ class EyeLandmarks(LightningModule):
         """As in validation."""
         self._rows = {}
 
-    def test_step(self, batch: EyeLandmarkBatch, batch_index: int, dataloader_idx: int = 0) -> None:
+    def test_step(self, batch: LandmarkBatch, batch_index: int, dataloader_idx: int = 0) -> None:
         """As in validation."""
         self.validation_step(batch, batch_index, dataloader_idx)
 
@@ -125,9 +147,8 @@ class EyeLandmarks(LightningModule):
         chosen = []
         for number, rows in self._rows.items():
             name = names[number] if number < len(names) else str(number)
-            figures = eye_metrics(
-                *(gather_rows(torch.cat(column)) for column in zip(*rows, strict=True))
-            )
+            columns = (torch.cat(column) for column in zip(*rows, strict=True))
+            figures = self.figures(*map(gather_rows, columns))
             self.log_dict({f"{stage}/{name}/{n}": v for n, v in figures.items()}, sync_dist=True)
             chosen.append(sum(v for n, v in figures.items() if n.endswith("/error")))
         if chosen:
@@ -148,7 +169,7 @@ class EyeLandmarks(LightningModule):
         )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
-    def picture_grid(self, batch: EyeLandmarkBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
+    def picture_grid(self, batch: LandmarkBatch, rows: int = 8) -> UInt8[np.ndarray, "H W 3"]:
         """Labels (red) and what is read (green) on some crops."""
         some = batch.map(lambda tensor: tensor[:rows])
         with torch.no_grad():
@@ -158,7 +179,7 @@ class EyeLandmarks(LightningModule):
             picture = (255 * image).byte().permute(1, 2, 0).cpu().numpy()
             picture = cv2.resize(picture, None, fx=ENLARGED, fy=ENLARGED)
             for found, color in ((label, (255, 40, 40)), (read, (60, 255, 60))):
-                places = ((found.cpu().numpy() * EYE_WIDTH + CENTER) * ENLARGED).round().astype(int)
+                places = (self.places(found.cpu().numpy()) * ENLARGED).round().astype(int)
                 for x, y in places.tolist():
                     cv2.circle(picture, (x, y), 1, color, -1)
             pictures.append(picture)

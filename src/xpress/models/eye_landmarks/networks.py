@@ -1,4 +1,4 @@
-"""From the crop of an eye to its lids and iris: a few plain convolutions, for a CPU."""
+"""From the crop of an eye or a mouth to its landmarks: a few plain convolutions, for a CPU."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from xpress.media.eye_crop import HEIGHT, POINTS, WIDTH
 from xpress.models.face_autoencoder.networks import convolution
 
 
-class EyeLandmarkNetwork(nn.Module):
-    """Lid points and iris of one eye.
+class LandmarkNetwork(nn.Module):
+    """Lid points and iris of one eye, or the lips of one mouth.
 
     The last maps are flattened, not pooled: where something is tells how far it moved.
 
@@ -22,6 +22,8 @@ class EyeLandmarkNetwork(nn.Module):
         repeats: convolutions at each of these sizes.
         hidden: numbers between the maps and the points.
         dropout: on the flattened maps, in training.
+        size: height and width of the crop, pixels.
+        points: how many there are.
     """
 
     def __init__(
@@ -30,6 +32,8 @@ class EyeLandmarkNetwork(nn.Module):
         repeats: Sequence[int] = (1, 2, 2, 1),
         hidden: int = 96,
         dropout: float = 0.1,
+        size: tuple[int, int] = (HEIGHT, WIDTH),
+        points: int = POINTS,
     ) -> None:
         super().__init__()
         if len(channels) != len(repeats):
@@ -44,18 +48,19 @@ class EyeLandmarkNetwork(nn.Module):
         self.head = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(dropout),
-            nn.Linear(wide * (HEIGHT // shrink) * (WIDTH // shrink), hidden),
+            nn.Linear(wide * (size[0] // shrink) * (size[1] // shrink), hidden),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, 2 * POINTS),
+            nn.Linear(hidden, 2 * points),
         )
 
-    def forward(self, image: Float[Tensor, "B 3 48 64"]) -> Float[Tensor, "B 17 2"]:
+    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B P 2"]:
         """Read crops.
 
         Args:
-            image: RGB in [0, 1]; see `xpress.media.eye_crop`.
+            image: RGB in [0, 1]; see `xpress.media.eye_crop` and `lip_crop`.
 
         Returns:
-            Lids and then the iris's centre, eye widths from the crop's `CENTER`.
+            Points from the crop's middle, in widths of the eye (lids, then the iris's centre) or of
+            the lips.
         """
-        return torch.unflatten(self.head(self.maps(image - 0.5)), 1, (POINTS, 2))
+        return torch.unflatten(self.head(self.maps(image - 0.5)), 1, (-1, 2))

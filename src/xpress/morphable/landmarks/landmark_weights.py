@@ -17,9 +17,15 @@ LANDMARKS68_MEDIAPIPE_INDEX = np.array(
 )
 """(68,) MediaPipe Face Mesh index of each iBUG-68 landmark."""
 
+LIPS_OUTER = (
+    *(61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146),
+)
 LIPS_INNER = (
     *(78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
 )
+LIPS = np.array([CONTOUR_MEDIAPIPE_INDEX.tolist().index(p) for p in (*LIPS_OUTER, *LIPS_INNER)])
+"""(40,) contour rows of the outer and of the inner outline, each from the owner's right corner over
+the upper lip and back."""
 LIDS = (
     *(33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
     *(263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),

@@ -1,7 +1,7 @@
-from xpress.data_modules.eyes.crops import RawEyeCrops
 from xpress.data_modules.eyes.landmarks import EyeLandmarksDataModule
+from xpress.data_modules.landmark_crops import RawLandmarkCrops
 
-from xpress.batches import EyeLandmarkBatch
+from xpress.batches import LandmarkBatch
 
 from ...drawn_eyes import eye_pack
 
@@ -15,9 +15,9 @@ def test_sets_are_packs_and_people_are_held_out(tmp_path):
     assert set(held.identity).isdisjoint(data.train_set.rows.identity)
     assert len(held) + len(data.train_set) == 48
     raw = next(iter(data.train_dataloader()))
-    assert isinstance(raw, RawEyeCrops)
+    assert isinstance(raw, RawLandmarkCrops)
     batch = data.on_after_batch_transfer(raw)
-    assert isinstance(batch, EyeLandmarkBatch)
+    assert isinstance(batch, LandmarkBatch)
     assert batch.image.shape == (8, 3, 48, 64)
     assert data.on_after_batch_transfer(batch) is batch
     data.setup("test")

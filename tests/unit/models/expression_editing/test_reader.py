@@ -39,7 +39,7 @@ def as_image(crops: np.ndarray) -> torch.Tensor:
 def test_reads_as_the_frame_loops_encoder_does(reader: ActionUnitReader, crops: np.ndarray) -> None:
     reading = reader(as_image(crops))
     extractor = load_pretrained(mouth="none").extractor
-    extractor.eyes = None  # which reads eyes from more pixels than the crop has
+    extractor.readers = []  # which read eyes and lips from more pixels than the crop has
     whole = Crop((63.5, 63.5), 128.0)
     faces = [extractor(crop, whole) for crop in crops]
     np.testing.assert_allclose(reading.landmarks68, [face.landmarks68 for face in faces], atol=0.05)

@@ -4,18 +4,18 @@ import torch
 from xpress.data_modules.eyes.crops import EVALUATION, EyeCropDataset
 from xpress.data_modules.eyes.rows import read_eyes
 
-from xpress.batches import EyeLandmarkBatch
+from xpress.batches import LandmarkBatch
 from xpress.models.eye_landmarks.losses import iris_seen, landmark_terms
 from xpress.models.eye_landmarks.metrics import eye_metrics
 from xpress.models.eye_landmarks.module import EyeLandmarks
-from xpress.models.eye_landmarks.networks import EyeLandmarkNetwork
+from xpress.models.eye_landmarks.networks import LandmarkNetwork
 from xpress.morphable.signals import eye_signals
 
 from ...drawn_eyes import eye_pack
 
 
 @pytest.fixture(scope="module")
-def eyes(tmp_path_factory) -> EyeLandmarkBatch:
+def eyes(tmp_path_factory) -> LandmarkBatch:
     rows = read_eyes(eye_pack(tmp_path_factory.mktemp("eyes") / "eyes.parquet"))
     return EyeCropDataset(rows, EVALUATION).__getitems__(list(range(48))).finish()
 
@@ -40,7 +40,7 @@ def test_it_learns_where_lids_and_iris_are(eyes):
         module.on_train_batch_end()
     assert losses[-1] < 0.25 * losses[0]
     with torch.no_grad():
-        figures = eye_metrics(module(eyes.image), eyes.points, eyes.eye)
+        figures = eye_metrics(module(eyes.image), eyes.points, eyes.group)
     assert figures["iris_across/correlation"] > 0.8
     assert figures["opening/correlation"] > 0.9
 
@@ -63,7 +63,7 @@ def test_figures_by_hand(eyes):
     middle = eyes.points[:, [0, 8]].mean(1)
     read[:, 16] = middle + 0.5 * (eyes.points[:, 16] - middle)
     read[:, :16, 1] -= 0.02
-    figures = eye_metrics(read, eyes.points, eyes.eye)
+    figures = eye_metrics(read, eyes.points, eyes.group)
     assert figures["lid_error"] == pytest.approx(2.0, rel=1e-3)
     opened = iris_seen(eyes.points) == 1
     truth = eye_signals(eyes.points[opened])[:, 0]
@@ -76,9 +76,9 @@ def test_figures_by_hand(eyes):
 
 
 def test_it_stays_small_and_says_what_does_not_fit():
-    assert sum(p.numel() for p in EyeLandmarkNetwork().parameters()) < 500_000
+    assert sum(p.numel() for p in LandmarkNetwork().parameters()) < 500_000
     with pytest.raises(ValueError, match="repeats"):
-        EyeLandmarkNetwork((8, 16), (1, 1, 1))
+        LandmarkNetwork((8, 16), (1, 1, 1))
 
 
 def test_pictures_of_a_batch(eyes):
