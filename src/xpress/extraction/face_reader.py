@@ -123,6 +123,10 @@ class FaceReader:
         self.size = size
         self.action_units = ActionUnits(model.expression_names)
         self.gaze = gaze_columns(model.expression_names)
+        readers = getattr(extractor, "readers", [])
+        self.lips = [
+            n for reader in readers if isinstance(reader, LipReader) for n in reader.columns
+        ]
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike = "default", threads: int = 1) -> FaceReader:
@@ -187,7 +191,7 @@ class FaceReader:
     def track(self, frames: TimedFrames, smoothing: bool = True) -> Iterator[Timed]:
         """The largest face of each frame of a video, None where it is out of sight."""
         tracker = FaceTracker(self.detector, self.extractor, size=self.size)
-        smooth = FaceFilter(steady_identity=False, gaze=self.gaze) if smoothing else None
+        smooth = FaceFilter(False, self.gaze, self.lips) if smoothing else None
         for time, image in frames:
             yield time, self._smoothed(tracker(as_rgb(image, "frame")), smooth, time)
 
@@ -219,7 +223,9 @@ class FaceReader:
                 if chose is not None:
                     chose(FaceChoice.of(found, chosen))
                 trackers = track_all(self.detector, self.extractor, image, chosen, self.size)
-                filters = [FaceFilter(gaze=self.gaze) if smoothing else None for _ in trackers]
+                filters = [
+                    FaceFilter(True, self.gaze, self.lips) if smoothing else None for _ in trackers
+                ]
             faces = [
                 self._smoothed(tracker(image), smooth, time)
                 for tracker, smooth in zip(trackers, filters, strict=True)

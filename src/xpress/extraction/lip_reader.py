@@ -71,6 +71,9 @@ class LipReader:
         landmarker: reads crops of mouths.
         model: the face model reduced to its landmarks.
         expression_names: of its expression basis.
+
+    Attributes:
+        columns: of the shapes that are read, in the expression.
     """
 
     def __init__(
@@ -78,22 +81,22 @@ class LipReader:
     ) -> None:
         self.landmarker = landmarker
         marks = model.numpy()
-        self._columns = [n for n, name in enumerate(expression_names) if name.startswith(SHAPES)]
-        self._basis = marks.expression_basis[self._columns][:, 68:][:, LIPS]
-        self._chin = marks.expression_basis[self._columns][:, CHIN]
+        self.columns = [n for n, name in enumerate(expression_names) if name.startswith(SHAPES)]
+        self._basis = marks.expression_basis[self.columns][:, 68:][:, LIPS]
+        self._chin = marks.expression_basis[self.columns][:, CHIN]
         self._eye_distance = marks.eye_distance
 
     def __call__(self, image: UInt8[np.ndarray, "H W 3"], face: FaceSample) -> FaceSample:
         """The face with its mouth as the picture shows it; landmarks are left as found."""
         camera = cv2.Rodrigues(face.rotation)[0][:2] * np.array([[1.0], [-1.0]])
         lips, chin = (
-            (basis @ camera.T).reshape(len(self._columns), -1).T / self._eye_distance
+            (basis @ camera.T).reshape(len(self.columns), -1).T / self._eye_distance
             for basis in (self._basis, self._chin)
         )
         missing = (self.read(image, face) - face.contours[LIPS]).ravel()
         missing /= face.scale * self._eye_distance
         expression = face.expression.copy()
-        expression[self._columns] = self._solve(lips, chin, missing, expression[self._columns])
+        expression[self.columns] = self._solve(lips, chin, missing, expression[self.columns])
         return face.replace(expression=expression)
 
     def read(

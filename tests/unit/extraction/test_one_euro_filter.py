@@ -135,3 +135,22 @@ def test_eyes_rest_jump_and_are_kept_while_the_lids_hide_them():
     assert got[40:, 0].mean() == pytest.approx(0.5, abs=0.05)
     held = gaze_of(smooth(looks_of(np.array([-0.6, -0.9, 0])), 0.04, 0.0))
     np.testing.assert_allclose(held, got[-1], atol=0.05)
+
+
+def test_lips_that_are_read_well_are_hardly_late(world, model):
+    names = model.expression_names
+    jaw, brow = names.index("jawOpen"), names.index("browDown_L")
+    times = np.arange(50) / 25
+    opened = 0.3 + 0.3 * np.sin(2 * np.pi * 3 * times)  # three syllables a second
+    plain, quick = FaceFilter(), FaceFilter(lips=[jaw])
+    errors = []
+    for smooth in (plain, quick):
+        seen = []
+        for time, value in zip(times, opened, strict=True):
+            face = world.sample(80, 80)
+            expression = face.expression.copy()
+            expression[[jaw, brow]] = value
+            seen.append(smooth(face.replace(expression=expression), time).expression)
+        errors.append(np.abs(np.array(seen)[10:, [jaw, brow]] - opened[10:, None]).mean(0))
+    assert errors[1][0] < 0.6 * errors[0][0]
+    assert errors[1][1] == pytest.approx(errors[0][1])
