@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from xpress.errors import InputError
-from xpress.whole_files import PartialOutput, local_path, scratch_folder, sweep, written_beside
+from xpress.whole_files import (
+    PartialOutput,
+    held_alone,
+    local_path,
+    scratch_folder,
+    sweep,
+    written_beside,
+)
 
 WAITING = """
 import sys, time
@@ -210,3 +217,24 @@ def test_paths_that_are_none_are_told(path, words):
         local_path(path)
     assert "\n" not in str(told.value)
     assert "\0" not in str(told.value)
+
+
+def test_a_lock_is_held_by_one_and_let_go_by_a_killed_process(tmp_path: Path):
+    path = tmp_path / "new" / ".lock"
+    code = (
+        "import sys, time; from pathlib import Path; from xpress.whole_files import held_alone\n"
+        "with held_alone(Path(sys.argv[1])) as alone:\n"
+        "    print(alone, flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    with holder.stdout as told:
+        assert told.readline() == b"True\n"
+        with held_alone(path) as alone:
+            assert not alone
+        holder.kill()
+        holder.wait()
+    with held_alone(path) as alone:
+        assert alone
+    with held_alone(path, wait=True) as alone:
+        assert alone
