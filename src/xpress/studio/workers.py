@@ -97,12 +97,12 @@ class Worker:
         self._end()
 
     def _end(self) -> None:
-        self._connection.close()
         self._process.terminate()
         self._process.join(PATIENCE)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+        self._connection.close()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -166,8 +166,12 @@ def _serve(connection: Connection, root: str) -> None:
                 if message != "cancel":  # of work that had ended by then
                     connection.send(_answer(desk, connection, *message))
             except (EOFError, OSError):
-                shutil.rmtree(root, ignore_errors=True)
-                return
+                break
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join(PATIENCE)
+    if not parent.is_alive():  # it was killed, else it goes on or has tidied up itself
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def _answer(desk: Any, connection: Connection, name: str, arguments: dict, tells: bool):

@@ -91,6 +91,16 @@ def test_hanging_cancelled_and_crowding_calls_end(run, tmp_path):
     run(work, waiting=1)
 
 
+def test_temporary_files_stay_when_only_the_connection_ends(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    worker = Worker(root)
+    worker._connection.close()
+    worker._process.join(60)
+    assert not worker._process.is_alive()
+    assert root.exists()
+
+
 def test_temporary_files_go_when_the_server_is_killed(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
