@@ -85,7 +85,7 @@ def test_bad_folders_are_named(own, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(InputError, match="no such folder of weights"):
         Reenactor.from_pretrained(empty / "none")
-    with pytest.raises(InputError, match=r"none of encoder\.onnx, eye_landmarks\.onnx, mouth"):
+    with pytest.raises(InputError, match=r"none of encoder\.onnx, eye_landmarks\.onnx, lip_"):
         Reenactor.from_pretrained(empty)
     with pytest.raises(InputError, match="mouth=teeth: choose generator, model or none"):
         Reenactor.from_pretrained(mouth="teeth")
