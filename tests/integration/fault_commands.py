@@ -33,6 +33,7 @@ from xpress.models.face_autoencoder.module import FaceAutoencoder
 from xpress.preparation import annotate, fit_packs, reanimate
 from xpress.preparation.faces.prepare import Spread, prepare
 from xpress.preparation.faces.settings import PrepareSettings
+from xpress.provenance.provenance import Provenance
 from xpress.reenactment.reenactor import Reenactor
 
 Command = Callable[[Path, bool], object]
@@ -88,7 +89,9 @@ def _of_media(clip: Path, photo: Path) -> dict[str, Command]:
         "read": lambda out, new: extract(clip if new else photo, out, **reads),
         "converted.csv": lambda out, new: convert(clip if new else photo, out, **reads),
         "converted.glb": lambda out, new: convert(clip if new else photo, out, **reads),
-        "demo": lambda out, new: demo(out, "model" if new else "none", reenactor=reenactor),
+        "demo": lambda out, new: demo(
+            out, reenactor=reenactor, provenance=Provenance(watermark=new)
+        ),
     }
 
 
