@@ -123,6 +123,8 @@ def check(command: str, config: DictConfig, overrides: Sequence[str]) -> None:
         from xpress.validation import check_training
 
         return check_training(config)
+    if OmegaConf.is_missing(config, "job") or not OmegaConf.is_dict(config.job):
+        raise InputError(f"job: task={config.task_name} sets it; leave it out")
     taken = taken_options(config)
     if "weights" in taken:
         taken.append("morphable")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -44,6 +44,8 @@ def not_left(path: Path) -> None:
 
 
 @given(st.sampled_from((*OPTIONS, "aus.AU12", "job", "hydra.run.dir", "nothing")), VALUES)
+@example("job", "NULL")
+@example("job", "???")
 def test_options_compose_or_are_told(name, value):
     overrides = ["task=reenact", *PATHS, f"{name}={value}"]
     try:
