@@ -152,7 +152,8 @@ class Reenactor(FaceReader):
             self.signal_gain,
             options.gaze,
         )
-        return TargetAnimator(self.animators, transfer, head, idle, options.gaze)
+        viewer = options.gaze == "viewer"
+        return TargetAnimator(self.animators, transfer, head, idle, viewer)
 
     def rested(self, face: FaceSample, strength: float = 1.0) -> TargetFace:
         """A photograph's face with what counts as its rest; weak motion leaves more of its own."""

@@ -22,7 +22,7 @@ from xpress.structures import FaceParameters
 from xpress.transfer.driver import DriverFrame
 from xpress.transfer.expression_transfer import ExpressionTransfer
 from xpress.transfer.head_motion import HeadMotion, HeadPose
-from xpress.transfer.head_transfer import HELD, HeadTransfer, looking_on
+from xpress.transfer.head_transfer import HeadTransfer, looking_on
 from xpress.transfer.idle_motion import IdleMotion
 from xpress.transfer.resting_face import RestingFace
 from xpress.whole_files import scratch_folder
@@ -123,7 +123,7 @@ class TargetAnimator:
         transfer: mixes the driver's and the target's expressions.
         head: says how far the target's head follows.
         idle: a motion of its own besides the driver's.
-        gaze: whose eyes look, which says how far they hold against the head; see `HELD`.
+        looking_on: keep the eyes where they look while the head turns.
     """
 
     def __init__(
@@ -132,11 +132,11 @@ class TargetAnimator:
         transfer: ExpressionTransfer,
         head: HeadTransfer | None = None,
         idle: IdleMotion | None = None,
-        gaze: str = "target",
+        looking_on: bool = False,
     ) -> None:
         self._make = animators
         self._head = head or HeadTransfer(0.0)
-        self._idle, self._held = idle, HELD[gaze]
+        self._idle, self._looking_on = idle, looking_on
         self._animators: list[Animator] = []
         self.transfer = transfer
         self._image = np.zeros((0, 0, 3), np.uint8)
@@ -183,8 +183,8 @@ class TargetAnimator:
     ) -> UInt8[np.ndarray, "H W 3"]:
         """One face's window."""
         motion, expression = self.motion(driver, rested), self.expression(driver, rested)
-        if not motion.is_still:
-            expression = looking_on(expression, motion, self.transfer.names, self._held)
+        if self._looking_on:
+            expression = looking_on(expression, motion, self.transfer.names)
         expression = expression.astype(np.float32)
         if motion.is_still:
             return animator.render(expression)

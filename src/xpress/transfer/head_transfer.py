@@ -15,9 +15,6 @@ MOST = 2.0
 """Largest factor on the driver's motion."""
 LOOK = 0.5
 """Radians by which an eye turns at a full activation of a shape that turns it."""
-HELD = {"source": (0.8, 0.0), "target": (0.0, 0.0), "viewer": (1.0, 1.0)}
-"""Shares of a head's turn sideways and nod that the eyes make up for, by whose eyes look. Eyes hold
-against their head; what the reader sees of that is lost as the picture's eyes turn with it."""
 
 
 def head_factor(head: str | float, still: bool) -> float:
@@ -74,25 +71,15 @@ class HeadTransfer:
 
 
 def looking_on(
-    expression: Float[np.ndarray, " Ke"],
-    motion: HeadMotion,
-    names: list[str],
-    held: tuple[float, float] = HELD["viewer"],
+    expression: Float[np.ndarray, " Ke"], motion: HeadMotion, names: list[str]
 ) -> Float[np.ndarray, " Ke"]:
-    """An expression whose eyes look where they looked before the head turned.
-
-    Args:
-        expression: activations.
-        motion: of the head.
-        names: of the expressions.
-        held: see `HELD`.
-    """
+    """An expression whose eyes look where they looked before the head turned."""
     columns = gaze_columns(names)
-    if not columns or held == (0, 0):
+    if not columns:
         return expression
     gaze = gaze_of(expression[columns])
     # a positive yaw turns the face to its owner's left, a positive pitch downwards
-    gaze[:2] += np.array([-motion.rotation[1], motion.rotation[0]]) * held / LOOK
+    gaze[:2] += np.array([-motion.rotation[1], motion.rotation[0]]) / LOOK
     result = expression.copy()
     result[columns] = looks_of(gaze)
     return result
