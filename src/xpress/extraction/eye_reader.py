@@ -7,8 +7,6 @@ and the eyeLook shapes are solved for: those that put the model's irises where t
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import cv2
@@ -16,8 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from xpress.extraction.face_sample import FaceSample
-from xpress.extraction.onnx_sessions import open_session
-from xpress.media.eye_crop import HEIGHT, WIDTH, cut_eye, eye_matrix
+from xpress.media.eye_crop import cut_eye, eye_matrix
 from xpress.morphable.gaze import GAZE_TURNS, gaze_columns, gaze_of, looks_of
 from xpress.morphable.landmarks.face_landmarks import LinearLandmarks
 from xpress.morphable.landmarks.landmark_names import CONTOUR_MEDIAPIPE_INDEX
@@ -51,31 +48,10 @@ HIDDEN, SHOWN = 0.06, 0.14
 
 @runtime_checkable
 class EyeLandmarker(Protocol):
-    """What reads crops of eyes; see `EyeLandmarkSession`."""
+    """What reads crops of eyes; see `LandmarkSession`."""
 
     def __call__(self, crops: UInt8[np.ndarray, "B H W 3"]) -> Float[np.ndarray, "B 17 2"]:
         """Lids and iris in eye widths from the crop's centre."""
-
-
-class EyeLandmarkSession:
-    """An exported eye landmark network; several threads may call it.
-
-    Args:
-        path: the `.onnx` file.
-        threads: of ONNX Runtime inside one call.
-
-    Raises:
-        InputError: the file is missing or is no such network.
-    """
-
-    def __init__(self, path: str | os.PathLike, threads: int = 1) -> None:
-        self._session = open_session(Path(path), threads, "eye landmark network")
-
-    def __call__(self, crops: UInt8[np.ndarray, "B H W 3"]) -> Float[np.ndarray, "B 17 2"]:
-        """Read RGB crops; see `EyeLandmarker`."""
-        image = np.empty((len(crops), 3, HEIGHT, WIDTH), np.float32)
-        np.multiply(crops.transpose(0, 3, 1, 2), np.float32(1 / 255), out=image)
-        return self._session.run(["points"], {"image": image})[0].astype(np.float64)
 
 
 class EyeReader:

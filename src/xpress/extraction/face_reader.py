@@ -19,11 +19,12 @@ from xpress.extraction.detection import (
     choose_faces,
 )
 from xpress.extraction.encoder import CodeDecoder, EncoderSession, Extractor, FaceExtractor
-from xpress.extraction.eye_reader import EyeLandmarkSession, EyeReader
+from xpress.extraction.eye_reader import EyeReader
 from xpress.extraction.face_analysis import FaceAnalysis, Refinement
 from xpress.extraction.face_sample import FaceSample, Timed
-from xpress.extraction.lip_reader import LipLandmarkSession, LipReader
+from xpress.extraction.lip_reader import LipReader
 from xpress.extraction.one_euro_filter import FaceFilter
+from xpress.extraction.onnx_sessions import LandmarkSession
 from xpress.extraction.tracking import PRESENT, THOROUGH_EVERY, FaceTracker, track_all
 from xpress.extraction.weight_files import (
     ENCODER,
@@ -78,9 +79,9 @@ def load_encoder(name: str | os.PathLike = "default", threads: int = 1) -> Pretr
         conversion = ModelConversion(FaceModel.default(), model) if other else None
         eyes, lips, names = None, None, model.expression_names
         if found.has(EYE_LANDMARKS):
-            eyes = EyeReader(EyeLandmarkSession(found[EYE_LANDMARKS], threads), marks, names)
+            eyes = EyeReader(LandmarkSession(found[EYE_LANDMARKS], "eye", threads), marks, names)
         if found.has(LIP_LANDMARKS):
-            lips = LipReader(LipLandmarkSession(found[LIP_LANDMARKS], threads), marks, names)
+            lips = LipReader(LandmarkSession(found[LIP_LANDMARKS], "lip", threads), marks, names)
     extractor = FaceExtractor(encoder, CodeDecoder(encoder.layout, marks, conversion), eyes, lips)
     return PretrainedEncoder(model, encoder, extractor)
 

@@ -7,8 +7,6 @@ solved for: those that lay the model's lips on the read ones.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import cv2
@@ -16,8 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from xpress.extraction.face_sample import FaceSample
-from xpress.extraction.onnx_sessions import open_session
-from xpress.media.lip_crop import LIP_WIDTH, MIDDLE, SIZE, lip_crop
+from xpress.media.lip_crop import LIP_WIDTH, MIDDLE, lip_crop
 from xpress.morphable.landmarks.face_landmarks import LinearLandmarks
 from xpress.morphable.landmarks.landmark_weights import LIPS
 
@@ -37,31 +34,10 @@ ROUNDS = 3
 
 @runtime_checkable
 class LipLandmarker(Protocol):
-    """What reads crops of mouths; see `LipLandmarkSession`."""
+    """What reads crops of mouths; see `LandmarkSession`."""
 
     def __call__(self, crops: UInt8[np.ndarray, "B S S 3"]) -> Float[np.ndarray, "B 40 2"]:
         """Both outlines in lip widths from the crop's middle."""
-
-
-class LipLandmarkSession:
-    """An exported lip landmark network; several threads may call it.
-
-    Args:
-        path: the `.onnx` file.
-        threads: of ONNX Runtime inside one call.
-
-    Raises:
-        InputError: the file is missing or is no such network.
-    """
-
-    def __init__(self, path: str | os.PathLike, threads: int = 1) -> None:
-        self._session = open_session(Path(path), threads, "lip landmark network")
-
-    def __call__(self, crops: UInt8[np.ndarray, "B S S 3"]) -> Float[np.ndarray, "B 40 2"]:
-        """Read RGB crops; see `LipLandmarker`."""
-        image = np.empty((len(crops), 3, SIZE, SIZE), np.float32)
-        np.multiply(crops.transpose(0, 3, 1, 2), np.float32(1 / 255), out=image)
-        return self._session.run(["points"], {"image": image})[0].astype(np.float64)
 
 
 class LipReader:

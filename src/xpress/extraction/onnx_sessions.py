@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
+from jaxtyping import Float, UInt8
 
 from xpress.errors import InputError
 
@@ -36,3 +38,26 @@ def open_session(path: str | os.PathLike, threads: int, name: str) -> onnxruntim
     except Exception as error:  # ONNX Runtime's errors have no common base
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a readable ONNX {name} ({reason})") from error
+
+
+class LandmarkSession:
+    """Reads crops of one part of the face; several threads may call it.
+
+    Args:
+        path: the `.onnx` file.
+        part: eye or lip, for messages.
+        threads: of ONNX Runtime inside one call.
+
+    Raises:
+        InputError: the file is missing or is no such network.
+    """
+
+    def __init__(self, path: str | os.PathLike, part: str, threads: int = 1) -> None:
+        self._session = open_session(path, threads, f"{part} landmark network")
+
+    def __call__(self, crops: UInt8[np.ndarray, "B H W 3"]) -> Float[np.ndarray, "B P 2"]:
+        """The points of RGB crops, in widths of the eye or the lips from the crop's middle."""
+        count, height, width, _ = crops.shape
+        image = np.empty((count, 3, height, width), np.float32)
+        np.multiply(crops.transpose(0, 3, 1, 2), np.float32(1 / 255), out=image)
+        return self._session.run(["points"], {"image": image})[0].astype(np.float64)

@@ -5,21 +5,16 @@ import pytest
 import torch
 
 from xpress.export.landmarks import write_landmarks
-from xpress.extraction.eye_reader import EyeLandmarkSession
-from xpress.extraction.lip_reader import LipLandmarkSession
+from xpress.extraction.onnx_sessions import LandmarkSession
 from xpress.models.eye_landmarks.module import EyeLandmarks
 from xpress.models.lip_landmarks.module import LipLandmarks
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "name", "session"),
-    [
-        (EyeLandmarks, "eye_landmarks", EyeLandmarkSession),
-        (LipLandmarks, "lip_landmarks", LipLandmarkSession),
-    ],
+    ("kind", "name"), [(EyeLandmarks, "eye_landmarks"), (LipLandmarks, "lip_landmarks")]
 )
-def test_the_exported_average_reads_as_the_module_does(tmp_path, kind, name, session):
+def test_the_exported_average_reads_as_the_module_does(tmp_path, kind, name):
     torch.manual_seed(0)
     module = kind((8, 16, 24), (1, 1, 1), 32).eval()
     files = write_landmarks(module, tmp_path, {"origin": "drawn"})
@@ -31,4 +26,4 @@ def test_the_exported_average_reads_as_the_module_does(tmp_path, kind, name, ses
     crops = np.random.default_rng(0).integers(0, 256, (3, *module.crop_size, 3), np.uint8)
     with torch.no_grad():
         wanted = module(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)
-    np.testing.assert_allclose(session(files[1])(crops), wanted, atol=2e-3)
+    np.testing.assert_allclose(LandmarkSession(files[1], "eye")(crops), wanted, atol=2e-3)

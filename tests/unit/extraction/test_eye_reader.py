@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from xpress.errors import InputError
-from xpress.extraction.eye_reader import EYES, EyeLandmarkSession, EyeReader
+from xpress.extraction.eye_reader import EYES, EyeReader
+from xpress.extraction.onnx_sessions import LandmarkSession
 from xpress.media.eye_crop import CENTER, EYE_WIDTH, eye_matrix, transform
 from xpress.morphable.gaze import gaze_columns, gaze_of, looks_of
 
@@ -92,7 +93,7 @@ def test_each_eye_has_its_own_lids(reader, told, world, model):
 
 def test_what_is_no_such_network_is_told(tmp_path):
     with pytest.raises(InputError, match="no such eye landmark network"):
-        EyeLandmarkSession(tmp_path / "none.onnx")
+        LandmarkSession(tmp_path / "none.onnx", "eye")
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     with pytest.raises(InputError, match="not a readable ONNX"):
-        EyeLandmarkSession(tmp_path / "broken.onnx")
+        LandmarkSession(tmp_path / "broken.onnx", "eye")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from xpress.errors import InputError
-from xpress.extraction.lip_reader import LipLandmarkSession, LipReader
+from xpress.extraction.lip_reader import LipReader
+from xpress.extraction.onnx_sessions import LandmarkSession
 from xpress.media.lip_crop import LIP_WIDTH, MIDDLE, lip_crop
 from xpress.morphable.landmarks.landmark_weights import LIPS
 
@@ -87,7 +88,7 @@ def test_a_face_that_is_placed_a_little_off_opens_no_mouth(reader, told, world, 
 
 def test_what_is_no_such_network_is_told(tmp_path):
     with pytest.raises(InputError, match="no such lip landmark network"):
-        LipLandmarkSession(tmp_path / "none.onnx")
+        LandmarkSession(tmp_path / "none.onnx", "lip")
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     with pytest.raises(InputError, match="not a readable ONNX"):
-        LipLandmarkSession(tmp_path / "broken.onnx")
+        LandmarkSession(tmp_path / "broken.onnx", "lip")

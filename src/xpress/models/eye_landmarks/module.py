@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -35,7 +35,7 @@ class EyeLandmarks(LightningModule):
         repeats: see `LandmarkNetwork`.
         hidden: likewise.
         dropout: likewise.
-        weights: of the losses, or what makes them.
+        weights: of the losses, or what makes them; None gives the usual ones.
         learning_rate: the highest of one cycle.
         weight_decay: of convolutions and matrices.
         ema_decay: of the moving average, which is validated and exported.
@@ -43,6 +43,7 @@ class EyeLandmarks(LightningModule):
     """
 
     crop_size, point_count = (HEIGHT, WIDTH), POINTS
+    default_weights: Callable[[], Any] = EyeLandmarkLossWeights
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class EyeLandmarks(LightningModule):
         repeats: Sequence[int] = (1, 2, 2, 1),
         hidden: int = 96,
         dropout: float = 0.1,
-        weights: Any = EyeLandmarkLossWeights,
+        weights: Any = None,
         learning_rate: PositiveFloat = 3e-3,
         weight_decay: float = 0.02,
         ema_decay: float = 0.995,
@@ -58,6 +59,7 @@ class EyeLandmarks(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["weights"])
+        weights = self.default_weights if weights is None else weights
         self.weights = weights() if callable(weights) else weights
         self.network = LandmarkNetwork(
             channels, repeats, hidden, dropout, self.crop_size, self.point_count
