@@ -30,6 +30,7 @@ def files() -> list[MediaFile]:
 
 def test_files_that_end_their_process_are_told(files, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(workers, "write_parts", make_or_end)
+    monkeypatch.syspath_prepend(Path(__file__).parents[4])  # the processes look for this module
     done = list(workers.make_parts(files, PrepareSettings(), tmp_path, 2))
     assert sorted(file.name for file in done) == sorted(file.name for file in files)
     errors = {file.name: read_story(part_path(tmp_path, file)).error for file in files}
