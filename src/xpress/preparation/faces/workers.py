@@ -78,6 +78,7 @@ def _pooled(
 def _start() -> None:
     """One thread a process, and an end with the process that began it, however that ends."""
     cv2.setNumThreads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # torch, which comes with `refine`, heeds it when it loads
     parent = mp.parent_process()
     if parent is not None:
 
